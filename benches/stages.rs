@@ -62,7 +62,7 @@ fn stages(criterion: &mut Criterion) {
             provenance,
             skip_schema: false,
             only: None,
-            limits: sources.limits,
+            limits: &sources.limits,
         };
         criterion.bench_function(name, |b| {
             deep(|| {

@@ -149,6 +149,8 @@ pub struct Diagnostic {
     pub rule: RuleId,
     pub severity: Severity,
     pub message: String,
+    /// The message as a derived text, if parts of it come from values.
+    pub said: Option<Span>,
     /// How to fix it.
     pub help: Option<String>,
     pub span: Span,
@@ -178,6 +180,7 @@ impl Diagnostic {
             rule,
             severity,
             message: message.into(),
+            said: None,
             help: None,
             span,
             labels: Vec::new(),

@@ -158,6 +158,12 @@ pub(crate) fn escape_markdown(text: &str) -> String {
     out
 }
 
+/// A text with blanks up to a width. `format!` takes no width above 65,535, and a name may be longer.
+pub(crate) fn padded(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(text.chars().count());
+    text.to_owned() + &" ".repeat(missing)
+}
+
 /// The width of a line in columns, without colour codes.
 pub(crate) fn visible(line: &str) -> usize {
     let mut columns = 0;

@@ -4,6 +4,8 @@
 //! configuration and in the finding that reports it. Limits that protect the program itself, above
 //! all its stack, are fixed and stand next to the code that they protect.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A limit that a configuration can change.
@@ -225,11 +227,13 @@ pub(crate) fn exceeded(limit: Limit, limits: &Limits) -> String {
     }
 }
 
-/// The values of all limits, and the deadline of a unit.
-#[derive(Clone, Copy, PartialEq, Debug)]
+/// The values of all limits, and what ends the work on a unit.
+#[derive(Clone, Debug)]
 pub struct Limits {
     values: [u64; Limit::ALL.len()],
     deadline: Option<Instant>,
+    /// Set when nobody needs the result any longer.
+    cancel: Option<Arc<AtomicBool>>,
 }
 
 impl Default for Limits {
@@ -237,6 +241,7 @@ impl Default for Limits {
         Limits {
             values: Limit::ALL.map(Limit::default),
             deadline: None,
+            cancel: None,
         }
     }
 }
@@ -266,20 +271,32 @@ impl Limits {
         self.deadline = deadline.into_iter().chain(limit).min();
     }
 
+    /// Ends the work when the flag is set, also in the middle of a call. What is made then is worth
+    /// nothing.
+    pub fn cancelled_by(&mut self, cancel: Arc<AtomicBool>) {
+        self.cancel = Some(cancel);
+    }
+
     /// When the time is over.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Whether the deadline has passed.
+    /// Whether the deadline has passed, or the work is cancelled.
     pub fn is_late(&self) -> bool {
         self.is_late_after(Duration::ZERO)
     }
 
     /// Whether the deadline will have passed when work of this duration is done.
     fn is_late_after(&self, work: Duration) -> bool {
-        self.deadline
-            .is_some_and(|deadline| Instant::now() + work >= deadline)
+        let is_cancelled = self
+            .cancel
+            .as_ref()
+            .is_some_and(|c| c.load(Ordering::Relaxed));
+        is_cancelled
+            || self
+                .deadline
+                .is_some_and(|deadline| Instant::now() + work >= deadline)
     }
 }
 
@@ -305,7 +322,7 @@ impl Meter {
     /// Starts at 0 steps; `limit` limits them.
     pub(crate) fn new(limit: Limit, limits: &Limits) -> Meter {
         Meter {
-            limits: *limits,
+            limits: limits.clone(),
             limit,
             spent: 0,
             look_at: 0,
@@ -385,6 +402,18 @@ mod tests {
         let mut meter = Meter::new(TemplateSteps, &limits);
         assert_eq!(meter.charge(1), Ok(()));
         assert_eq!(meter.charge(100_000_000), Err(Timeout));
+    }
+
+    #[test]
+    fn what_is_cancelled_ends_in_the_middle_of_its_steps() {
+        let cancel = Arc::new(AtomicBool::new(false));
+        let mut limits = Limits::default();
+        limits.cancelled_by(cancel.clone());
+        let mut meter = Meter::new(TemplateSteps, &limits);
+        assert_eq!(meter.charge(1), Ok(()));
+        cancel.store(true, Ordering::Relaxed);
+        assert!(limits.is_late());
+        assert!((0..=BETWEEN_LOOKS).any(|_| meter.charge(1) == Err(Timeout)));
     }
 
     #[test]

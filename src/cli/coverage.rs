@@ -2,7 +2,7 @@
 
 use super::values::EnvironmentArguments;
 use super::{ChartArgument, ConfigArguments, ExitCode, TimeArguments, fail, print};
-use crate::escape::escape_controls;
+use crate::escape::{escape_controls, padded};
 use crate::explore::{Exploration, Missed};
 use crate::insight::usage::{self, Coverage};
 use crate::source::{Sources, Span};
@@ -160,7 +160,8 @@ fn text(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
         let file = file.replace('\n', " ");
         let _ = write!(
             out,
-            "{file:width$}  {percent:5.1} %  {rendered}/{lines} lines, {}/{} branches",
+            "{}  {percent:5.1} %  {rendered}/{lines} lines, {}/{} branches",
+            padded(&file, width),
             c.taken_branches(),
             c.branches.len()
         );

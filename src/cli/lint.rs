@@ -286,20 +286,19 @@ fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, cra
         let diffs: String = fixes
             .files
             .iter()
-            .map(|(file, (before, after))| fix::diff(&name(file), before, after))
+            .map(|(file, change)| fix::diff(&name(file), &change.shown.0, &change.shown.1))
             .collect();
-        let diffs = fixes.secrets.without_texts(&diffs, true);
         // Files with Windows line breaks keep them in the diff.
         let safe: Vec<_> = diffs.split("\r\n").map(escape_controls).collect();
         let code = print(safe.join("\r\n").as_bytes());
         return Ok(Some(if code == 0 {
-            u8::from(!diffs.is_empty())
+            u8::from(!fixes.files.is_empty())
         } else {
             code
         }));
     }
-    for (file, (before, after)) in &fixes.files {
-        if let Err(why) = fix::replace(file, before, after) {
+    for (file, change) in &fixes.files {
+        if let Err(why) = fix::replace(file, &change.before, &change.after) {
             return Ok(Some(fail(&why)));
         }
     }

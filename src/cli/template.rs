@@ -216,6 +216,7 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     let inputs = environment
         .prepare(&chart, &mut sources)
         .map_err(|e| e.message)?;
+    let limits = Limits::default();
     let options = render::Options {
         capabilities: &capabilities,
         others: &[],
@@ -223,7 +224,7 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
         provenance: arguments.provenance,
         skip_schema: arguments.skip_schema_validation,
         only: None,
-        limits: Limits::default(),
+        limits: &limits,
     };
     let mut rendered = render::render(
         &chart,

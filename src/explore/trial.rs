@@ -263,7 +263,7 @@ impl<'s> Bench<'s> {
             stop: false,
             provenance: true,
             skip_schema: false,
-            limits: self.sources.limits,
+            limits: &self.sources.limits,
             only,
         };
         render::render(

@@ -82,6 +82,11 @@ impl Printed {
 
     /// The spans that a range was copied from.
     pub(crate) fn spans(&self, range: Range<usize>) -> impl Iterator<Item = Span> {
+        self.parts(range).map(|(_, span)| span)
+    }
+
+    /// The parts of a range that come from rendered texts, and where each comes from.
+    pub(crate) fn parts(&self, range: Range<usize>) -> impl Iterator<Item = (Range<usize>, Span)> {
         let from = self
             .places
             .partition_point(|(own, _)| own.end <= range.start);
@@ -93,11 +98,12 @@ impl Printed {
                 own.start.max(range.start),
                 own.end.min(range.end).max(own.start.max(range.start)),
             );
-            Span::new(
+            let place = Span::new(
                 span.source,
                 span.start as usize + start - own.start,
                 span.start as usize + end - own.start,
-            )
+            );
+            (start..end, place)
         })
     }
 }

@@ -50,7 +50,7 @@ pub struct Options<'a> {
     /// Record the origin of text, and what is read and executed.
     pub provenance: bool,
     pub skip_schema: bool,
-    pub limits: Limits,
+    pub limits: &'a Limits,
     /// Helm's names of the templates to render; none: all.
     pub only: Option<&'a FxHashSet<Arc<str>>>,
 }
@@ -298,7 +298,7 @@ impl Run<'_> {
             &templates,
             self.render,
             &self.environment.name,
-            self.options.limits,
+            self.options.limits.clone(),
         );
         *renderer.origins() = origins;
         // The data of the chart and of each subchart.
@@ -328,7 +328,7 @@ impl Run<'_> {
                 let unrendered = format!("{left} of {} templates were not rendered", names.len());
                 self.problem(Problem::Chart(helm::Error::limit(
                     limit,
-                    &self.options.limits,
+                    self.options.limits,
                     unrendered,
                 )));
                 break;

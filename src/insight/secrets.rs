@@ -3,9 +3,12 @@
 //!
 //! A value is a secret if it reaches `data` or `stringData` of a Secret, if it is at the same path
 //! of another values file (the default that an environment overrides is a password too), or if
-//! [`crate::rule`] takes its name for one: a value `password`, a variable `DB_PASSWORD`. In texts
-//! with a span, asterisks replace the secret. Messages have no spans, so they are searched for the
-//! texts of secrets.
+//! [`crate::rule`] takes its name for one: a value `password`, a variable `DB_PASSWORD`. Hidden are
+//! the bytes that come from there, never others that read the same. A message of a template is a
+//! text with origins ([`Secrets::show`]); what another message quotes of the place that it is about
+//! is hidden in its quotes ([`quoted`]).
+
+mod quoted;
 
 use crate::helm::environments::sops;
 use crate::helm::render::Problem;
@@ -19,6 +22,7 @@ use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path;
 use crate::yaml::Step;
+pub(crate) use quoted::{Own, Quoted};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,19 +33,9 @@ use std::ops::Range;
 pub struct Secrets {
     /// The byte ranges that hold secrets, by source.
     places: FxHashMap<SourceId, Ranges>,
-    texts: BTreeSet<String>,
     /// Values that reach a Secret mixed with other text (a connection string's password and host).
     beside: BTreeSet<Span>,
 }
-
-/// Shorter texts may be common words (`db`). Hiding them would make messages unreadable.
-const SHORTEST: usize = 4;
-
-/// Texts of this length seldom occur in a message by chance.
-const LONG: usize = 8;
-
-/// A message may quote only the start of a long value; a secret is recognized by this many bytes.
-const START: usize = 16;
 
 /// Replaces a secret in a line of text.
 pub(crate) const HIDDEN: &str = "***";
@@ -147,7 +141,7 @@ impl Secrets {
                 None => is_value && !line.contains(':'),
             };
             for (key, value) in pairs(line) {
-                if is_secret_key(key) && !is_harmless(&line[value.clone()]) {
+                if is_named_secret(key, &line[value.clone()]) {
                     self.add_span(
                         Span::new(id, start + value.start, start + value.end),
                         sources,
@@ -172,11 +166,6 @@ impl Secrets {
             }
             start += part.len();
         }
-    }
-
-    /// Adds the secrets of another unit.
-    pub fn take_in(&mut self, other: Secrets) {
-        self.texts.extend(other.texts);
     }
 
     /// The secrets in manifests.
@@ -204,12 +193,12 @@ impl Secrets {
             if is_secret(object) {
                 entries("data")
                     .chain(entries("stringData"))
-                    .for_each(|e| secrets.add(&e.value, sources));
+                    .for_each(|e| secrets.add_span(e.value.span, sources));
                 continue;
             }
             entries("data")
                 .filter(|e| is_plain_secret(&e.key, &e.value))
-                .for_each(|e| secrets.add(&e.value, sources));
+                .for_each(|e| secrets.add_span(e.value.span, sources));
             entries("data").for_each(|e| secrets.add_properties(&e.value, sources));
             let containers = pod::pod(object)
                 .map(|pod| pod.containers())
@@ -226,7 +215,7 @@ impl Secrets {
                     .get("value")
                     .filter(|value| is_plain_secret(name, value))
                 {
-                    secrets.add(value, sources);
+                    secrets.add_span(value.span, sources);
                 }
             }
         }
@@ -242,7 +231,7 @@ impl Secrets {
                 continue;
             };
             let name = key.trim().rsplit('.').next().unwrap_or_default();
-            if is_secret_key(name) && !is_harmless(value.trim()) {
+            if is_named_secret(name, value.trim()) {
                 let from = start + key.len() + 1;
                 self.add_span(Span::new(id, from, from + value.len()), sources);
             }
@@ -279,10 +268,7 @@ impl Secrets {
                 }
             }
         }
-        for span in beside {
-            self.hide(span);
-            self.add_text(sources.text(span));
-        }
+        beside.into_iter().for_each(|span| self.hide(span));
     }
 
     /// Hides the data of Secrets in documents that could not be read as YAML.
@@ -328,16 +314,6 @@ impl Secrets {
                 } else {
                     line.find(':').map_or(0, |at| at + 1)
                 };
-                if inside && line[value..].trim_start().starts_with('{') {
-                    // Also adds each value by itself, because the texts are searched for in
-                    // messages.
-                    pairs(line).for_each(|(_, value)| {
-                        self.add_written(
-                            Span::new(text, start + value.start, start + value.end),
-                            sources,
-                        )
-                    });
-                }
                 if inside && !line[value..].trim().is_empty() {
                     self.add_written(Span::new(text, start + value, start + line.len()), sources);
                     variables.extend(variables_in(&line[value..]));
@@ -407,8 +383,6 @@ impl Secrets {
         for (path, node) in trees.clone().flat_map(yaml::path::scalars) {
             if sops::is_encrypted(sources.text(node.span)) {
                 self.hide(node.span);
-                self.add_text(sources.text(node.span));
-                self.add_text(sops::PLACEHOLDER.as_bytes());
                 continue;
             }
             let named = matches!(path.0.last(), Some(Step::Key(name)) if is_secret_key(name));
@@ -422,25 +396,17 @@ impl Secrets {
             if let Some(node) = path.get(tree)
                 && !matches!(node.data, Data::Map(_) | Data::Seq(_))
             {
-                self.add(node, sources);
+                self.add_span(node.span, sources);
             }
         }
     }
 
-    /// Hides a value, the values that it was made from, and its text.
-    fn add(&mut self, node: &Node, sources: &Sources) {
-        self.add_span(node.span, sources);
-        if let Some(text) = node.as_str().filter(|text| worth_hiding(text.as_bytes())) {
-            self.add_text(text.as_bytes());
-        }
-    }
-
+    /// Hides a value, and the values that it was made from.
     fn add_span(&mut self, span: Span, sources: &Sources) {
         if !worth_hiding(sources.text(span)) {
             return;
         }
         self.hide(span);
-        self.add_text(sources.text(span));
         let trace = sources.trace(span);
         for &value in &trace.values {
             let text = sources.text(value);
@@ -451,7 +417,6 @@ impl Secrets {
             }
             if trace.values.len() == 1 {
                 self.hide(value);
-                self.add_text(text);
             } else if !port {
                 self.beside.insert(value);
             }
@@ -480,7 +445,6 @@ impl Secrets {
                 };
                 if worth_hiding(sources.text(hidden)) {
                     self.hide(hidden);
-                    self.add_text(sources.text(hidden));
                 }
             }
         }
@@ -493,16 +457,8 @@ impl Secrets {
             .insert(span.start, span.end);
     }
 
-    fn add_text(&mut self, text: &[u8]) {
-        let text = String::from_utf8_lossy(text);
-        let text = text.trim().trim_matches(['"', '\'', '`']);
-        if text.len() >= SHORTEST {
-            self.texts.insert(text.to_string());
-            let escaped = text.escape_debug().to_string();
-            if escaped != text {
-                self.texts.insert(escaped);
-            }
-        }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
     }
 
     /// Whether a span overlaps a secret; for an empty span, whether it lies inside one.
@@ -588,14 +544,7 @@ impl Secrets {
     pub fn without(&self, id: SourceId, sources: &Sources) -> Source {
         let source = sources.get(id);
         let whole = Span::new(id, 0, source.text.len());
-        let mut hidden = self.hidden_in(whole, sources);
-        // A long secret is hidden wherever its text occurs.
-        for secret in self.texts.iter().filter(|secret| secret.len() >= LONG) {
-            hidden.extend(
-                memchr::memmem::find_iter(&source.text, secret)
-                    .map(|at| at as u32..(at + secret.len()) as u32),
-            );
-        }
+        let hidden = self.hidden_in(whole, sources);
         if hidden.is_empty() {
             return source.clone();
         }
@@ -615,45 +564,21 @@ impl Secrets {
         Source::new(source.name.clone(), text, source.kind.clone())
     }
 
-    /// A message without the texts of secrets. If the message is `about` something secret, short
-    /// secrets are replaced too. Otherwise only long ones are: a short text may be a common word.
-    pub fn without_texts<'t>(&self, message: &'t str, about: bool) -> Cow<'t, str> {
-        let mut message = Cow::Borrowed(message);
-        let shortest = if about { SHORTEST } else { LONG };
-        // In reverse order, so that a longer text comes before its own prefix.
-        for secret in self
-            .texts
-            .iter()
-            .rev()
-            .filter(|secret| secret.len() >= shortest)
-        {
-            let start = secret
-                .char_indices()
-                .map(|(at, _)| at)
-                .take_while(|at| *at <= START)
-                .last()
-                .unwrap_or(0);
-            let start = if secret.len() <= START {
-                secret.as_str()
-            } else {
-                &secret[..start]
-            };
-            while let Some(at) = message.find(start) {
-                let same = |(a, b): &(char, char)| a == b;
-                let length: usize = message[at..]
-                    .chars()
-                    .zip(secret.chars())
-                    .take_while(same)
-                    .map(|(c, _)| c.len_utf8())
-                    .sum();
-                message = Cow::Owned(format!(
-                    "{}{HIDDEN}{}",
-                    &message[..at],
-                    &message[at + length..]
-                ));
+    /// What a message about these places may quote of their secrets.
+    pub(crate) fn quoted(
+        &self,
+        places: impl IntoIterator<Item = Span>,
+        sources: &Sources,
+    ) -> Quoted {
+        let mut quoted = Quoted::default();
+        for place in places {
+            let text = String::from_utf8_lossy(sources.text(place));
+            for part in self.hidden_in(place, sources) {
+                let (start, end) = (part.start - place.start, part.end - place.start);
+                quoted.add(&text, start as usize..end as usize);
             }
         }
-        message
+        quoted
     }
 }
 
@@ -762,6 +687,11 @@ fn worth_hiding(text: &[u8]) -> bool {
 /// Whether the key of a value marks it as a secret. `existingSecret` only names one.
 fn is_secret_key(key: &str) -> bool {
     is_secret_name(key) && !key.to_lowercase().ends_with("secret")
+}
+
+/// Whether the name of a value says that the text is a secret.
+pub(crate) fn is_named_secret(name: &str, text: &str) -> bool {
+    is_secret_key(name) && !is_harmless(text)
 }
 
 /// Whether a value outside of a Secret is a secret, by its name or by its text.

@@ -99,6 +99,7 @@ impl Content {
     pub(super) fn read(unit: &Unit, setup: &Setup, options: &Options) -> Result<Content, Error> {
         let mut sources = setup.sources.clone();
         sources.limits.begin(options.deadline);
+        sources.limits.cancelled_by(options.cancel.clone());
         let unreadable = |file: &Path, error: std::io::Error| {
             Error::Unreadable(file.to_path_buf(), error.to_string())
         };

@@ -52,6 +52,7 @@ pub(super) fn read(
         content.every_object().into_iter().for_each(|o| crds.add(o));
         // The time that the other units took is not this unit's.
         content.sources.limits.begin(options.deadline);
+        content.sources.limits.cancelled_by(options.cancel.clone());
     }
     Ok((contents, Arc::new(crds)))
 }

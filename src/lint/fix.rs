@@ -8,7 +8,6 @@
 use crate::Error;
 use crate::Options;
 use crate::diagnostic::{ObjectRef, Role, RuleId};
-use crate::insight::secrets::Secrets;
 use crate::limits::{Limit, exceeded};
 use crate::lint::{self, Analysis, add};
 use crate::manifest::Object;
@@ -16,7 +15,7 @@ use crate::project::setup::Setup;
 use crate::project::unit::{self, Unit};
 use crate::report::{Finding, Location, object_name};
 use crate::rule::definition::Repair;
-use crate::source::{Sources, Unsaved};
+use crate::source::{Source, SourceId, Sources, Span, Unsaved};
 use crate::yaml::path::escaped;
 use crate::yaml::{Data, Entry, Node};
 use rustc_hash::FxHashMap;
@@ -222,13 +221,20 @@ fn toggled(place: &Location) -> Option<Edit> {
 /// The result of [`fix`].
 #[derive(Debug, Default)]
 pub(crate) struct Fixes {
-    /// The files that change: their text before and after.
-    pub files: BTreeMap<PathBuf, (Vec<u8>, Vec<u8>)>,
+    /// The files that change.
+    pub files: BTreeMap<PathBuf, Change>,
     pub fixed: Vec<Finding>,
     /// Findings whose fix could not be proven, and the reason.
     pub refused: Vec<(Finding, String)>,
-    /// The secrets in the files, which a diff must not show.
-    pub secrets: Secrets,
+}
+
+/// How a file changes.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub before: Vec<u8>,
+    pub after: Vec<u8>,
+    /// The texts before and after without their secrets, for a diff.
+    pub shown: (String, String),
 }
 
 /// Works out the fixes for all paths of the options; writes nothing. Manifests from stdin are
@@ -275,7 +281,7 @@ fn analyze(unit: &Unit, options: &Options, texts: &Texts) -> Result<Analysis, Er
 const MOST_TRIALS: usize = 500;
 
 fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error> {
-    let (mut originals, mut texts) = (Texts::new(), Texts::new());
+    let (mut originals, mut texts) = (BTreeMap::new(), Texts::new());
     let mut now = analyze(unit, options, &texts)?;
     // All trials together have the time of one lint.
     let options = &Options {
@@ -299,7 +305,7 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
         }
         let (chosen, edited) = apply(&chosen, &now, &texts);
         let next = analyze(unit, options, &edited)?;
-        let limits = next.sources.limits;
+        let limits = next.sources.limits.clone();
         if limits.is_late() {
             let why = || format!("not proven: {}", exceeded(Limit::Timeout, &limits));
             all.refused
@@ -310,7 +316,8 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
             Ok(()) => {
                 all.fixed.extend(chosen.into_iter().cloned());
                 for file in edited.keys().filter(|file| !texts.contains_key(*file)) {
-                    originals.extend(text(file, &now.sources).map(|t| (file.clone(), t.clone())));
+                    let text = text(file, &now.sources).cloned();
+                    originals.extend(text.map(|text| (file.clone(), (text, shown(file, &now)))));
                 }
                 texts = edited;
                 now = next;
@@ -324,10 +331,14 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
             Err(_) => size = chosen.len() / 2,
         }
     }
-    all.secrets.take_in(now.secrets);
-    for ((file, before), after) in originals.into_iter().zip(texts.into_values()) {
+    for ((file, (before, hidden)), after) in originals.into_iter().zip(texts.into_values()) {
         if before != after {
-            all.files.insert(file, (before.to_vec(), after.to_vec()));
+            let change = Change {
+                before: before.to_vec(),
+                after: after.to_vec(),
+                shown: (hidden, shown(&file, &now)),
+            };
+            all.files.insert(file, change);
         }
     }
     Ok(())
@@ -341,10 +352,22 @@ fn is_elsewhere(file: &str, analysis: &Analysis) -> bool {
 
 /// The text of a file as it was read. (The text in a location has its secrets hidden.)
 fn text<'s>(file: &Path, sources: &'s Sources) -> Option<&'s Arc<[u8]>> {
+    source(file, sources).map(|(_, source)| &source.text)
+}
+
+fn source<'s>(file: &Path, sources: &'s Sources) -> Option<(SourceId, &'s Source)> {
     sources
         .files()
         .find(|(_, s)| s.kind.is_file() && Unsaved::key(Path::new(&*s.name)) == file)
-        .map(|(_, source)| &source.text)
+}
+
+/// The text of a file without its secrets.
+fn shown(file: &Path, analysis: &Analysis) -> String {
+    let shown = source(file, &analysis.sources).map(|(id, source)| {
+        let whole = Span::new(id, 0, source.text.len());
+        analysis.secrets.show(whole, &analysis.sources).into_owned()
+    });
+    shown.unwrap_or_default()
 }
 
 /// The texts with the edits of the findings applied, and the findings that were chosen. A finding
@@ -576,12 +599,8 @@ pub(crate) fn replace(file: &Path, before: &[u8], after: &[u8]) -> Result<(), St
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A unified diff of two texts, with three lines around each change.
-pub(crate) fn diff(name: &str, before: &[u8], after: &[u8]) -> String {
-    let (before, after) = (
-        String::from_utf8_lossy(before),
-        String::from_utf8_lossy(after),
-    );
-    similar::TextDiff::from_lines(&*before, &*after)
+pub(crate) fn diff(name: &str, before: &str, after: &str) -> String {
+    similar::TextDiff::from_lines(before, after)
         .unified_diff()
         .header(name, name)
         .to_string()
@@ -610,14 +629,14 @@ mod tests {
     fn a_diff_shows_what_changes_with_three_lines_around() {
         let before: String = (1..=20).map(|i| format!("{i}\n")).collect();
         let after = before.replace("5\n6\n", "5\nsix\n").replace("19\n", "");
-        let text = diff("f", before.as_bytes(), after.as_bytes());
+        let text = diff("f", &before, &after);
         let wanted = "--- f\n+++ f\n@@ -3,7 +3,7 @@\n 3\n 4\n 5\n-6\n+six\n 7\n 8\n 9\n@@ -16,5 +16,4 @@\n 16\n 17\n 18\n-19\n 20\n";
         assert_eq!(text, wanted);
         assert_eq!(
-            diff("f", b"a", b"b\n"),
+            diff("f", "a", "b\n"),
             "--- f\n+++ f\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n"
         );
-        assert_eq!(diff("f", b"", b"b\n"), "--- f\n+++ f\n@@ -0,0 +1 @@\n+b\n");
-        assert_eq!(diff("f", b"a\n", b"a\n"), "");
+        assert_eq!(diff("f", "", "b\n"), "--- f\n+++ f\n@@ -0,0 +1 @@\n+b\n");
+        assert_eq!(diff("f", "a\n", "a\n"), "");
     }
 }

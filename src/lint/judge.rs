@@ -55,7 +55,7 @@ pub(super) fn judge(
     // The rules about the whole unit need no verdict on its objects.
     let (mut judge, whole) = rayon::join(
         || {
-            let limits = content.sources.limits;
+            let limits = content.sources.limits.clone();
             let schemas = schemas(&every, of_run, setup);
             let mut judge = Judge::new(setup, options, versions, limits, schemas);
             judge.add(&every, options);
@@ -376,7 +376,7 @@ impl<'s> Judge<'s> {
         }
         self.distinct += distinct.len();
         let distinct: Vec<(u64, &Object)> = distinct.into_iter().collect();
-        let (context, limits) = (self.context(), self.limits);
+        let (context, limits) = (self.context(), &self.limits);
         let judge = &*self;
         let judge_once = |fingerprint: u64, object: &Object| match context {
             Some(context) => options.reuse.judged.get(

@@ -282,7 +282,7 @@ fn explore_chart(analysis: &mut Analysis, of_run: &Arc<Crds>, setup: &Setup, opt
     };
     let objects: Vec<&Object> = analysis.objects.iter().collect();
     let schemas = schemas(&objects, of_run, setup);
-    let (versions, limits) = (rendering.versions, analysis.sources.limits);
+    let (versions, limits) = (rendering.versions, analysis.sources.limits.clone());
     let mut explorer = Explorer::new(setup, options, versions, limits, schemas);
     let subject = Subject {
         rendering,

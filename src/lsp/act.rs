@@ -9,9 +9,11 @@ use super::model::{Environment, Layer, Meant, Model};
 use crate::Options;
 use crate::diagnostic::Role;
 use crate::helm::print::{self, Selection};
-use crate::lint::{add, fix};
+use crate::helm::render::Problem;
+use crate::insight::secrets::Own;
+use crate::lint::{Analysis, add, fix};
 use crate::report::{Finding, Location};
-use crate::source::{Sources, Span, Unsaved};
+use crate::source::{SourceId, Sources, Span, Unsaved};
 use crate::template::lexer::{Lexer, TokenKind};
 use crate::yaml::Data;
 use crate::yaml::Entry;
@@ -434,7 +436,7 @@ pub(super) fn hints(model: &Model, path: &Path, wanted: Range) -> Vec<InlayHint>
         let mut values: Vec<(Vec<&str>, String)> = Vec::new();
         for environment in &model.environments {
             let setting = model.settings(environment, &keys).into_iter().next();
-            let value = setting.map_or("not set".to_string(), |s| s.shown());
+            let value = setting.map_or("not set".to_string(), |s| model.shown(&keys, s.node));
             match values.iter_mut().find(|(_, same)| *same == value) {
                 Some((names, _)) => names.push(&environment.name),
                 None => values.push((vec![&environment.name], value)),
@@ -504,8 +506,8 @@ pub(super) fn rendered(
     let (printed, problem) = print::print(&render.rendered, sources, &selection);
     let problem = problem
         .or_else(|| render.rendered.problems.first().cloned())
-        .map(|p| p.helm_message());
-    let mut lines = Vec::new();
+        .map(|problem| message(&problem, &judged.analysis));
+    let (mut text, mut lines) = (String::new(), Vec::new());
     let mut start = 0;
     for line in printed.bytes.split_inclusive(|b| *b == b'\n') {
         let traces: Vec<_> = printed
@@ -517,11 +519,34 @@ pub(super) fn rendered(
         let template = first(&mut traces.iter().flat_map(|t| &t.templates));
         let values = first(&mut traces.iter().flat_map(|t| &t.values));
         lines.push(json!({"template": template, "values": values}));
-        start += line.len();
+        let (mut from, end) = (start, start + line.len());
+        for (range, span) in printed.parts(start..end) {
+            text += &String::from_utf8_lossy(&printed.bytes[from..range.start]);
+            text += &judged.analysis.secrets.show(span, sources);
+            from = range.end;
+        }
+        text += &String::from_utf8_lossy(&printed.bytes[from..end]);
+        start = end;
     }
-    Ok(
-        json!({"environment": environment, "text": String::from_utf8_lossy(&printed.bytes), "lines": lines, "problem": problem}),
-    )
+    Ok(json!({"environment": environment, "text": text, "lines": lines, "problem": problem}))
+}
+
+/// Helm's message of a problem, without the secrets in it.
+fn message(problem: &Problem, analysis: &Analysis) -> String {
+    let (secrets, sources) = (&analysis.secrets, &analysis.sources);
+    let message = problem.helm_message();
+    match problem {
+        Problem::Template(error) => error.said.map_or_else(
+            || message.clone(),
+            |said| message.replace(&error.cause, &secrets.show(said, sources)),
+        ),
+        _ => {
+            let head = Span::new(SourceId::new(0, 0), 0, 0);
+            let places = problem.diagnostics(head, 0);
+            let quoted = secrets.quoted(places.iter().map(|found| found.span), sources);
+            quoted.hide(&message, &Own::Unquoted).into_owned()
+        }
+    }
 }
 
 /// File and line; lines count from 0, as in the protocol.

@@ -3,7 +3,7 @@
 
 use super::documents::range;
 use super::judge::Judged;
-use super::model::{Layer, Model, shown};
+use super::model::{Layer, Model};
 use super::outline::{self, Meaning, Outline, Steps};
 use super::written::{in_object, in_words, structure, written};
 use crate::contract::Contract;
@@ -151,7 +151,7 @@ fn in_values(
     let here = here.map(crate::yaml::Node::entries).unwrap_or_default();
     let steps: Steps = keys.iter().cloned().map(Some).collect();
     let set = model.below(&steps).into_iter().map(|(name, layer, node)| {
-        let detail = of(model, layer, node);
+        let detail = of(model, layer, &steps, (name, node));
         (name.to_string(), CompletionItemKind::PROPERTY, Some(detail))
     });
     let mut all: Vec<Proposal> = set.collect();
@@ -166,10 +166,17 @@ fn in_values(
 }
 
 /// A value with the name of its file: `"1.0" (values.yaml)`.
-fn of(model: &Model, layer: &Layer, node: &crate::yaml::Node) -> String {
+fn of(
+    model: &Model,
+    layer: &Layer,
+    above: &[Option<String>],
+    (name, node): (&str, &crate::yaml::Node),
+) -> String {
+    let above = above.iter().map_while(Option::as_ref).cloned();
+    let keys: Vec<String> = above.chain([name.to_owned()]).collect();
     format!(
         "{} ({})",
-        shown(node),
+        model.shown(&keys, node),
         layer
             .path
             .strip_prefix(&model.chart)
@@ -410,7 +417,7 @@ fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec
                 found.push((
                     name.to_string(),
                     CompletionItemKind::PROPERTY,
-                    Some(of(model, layer, node)),
+                    Some(of(model, layer, &full, (name, node))),
                 ));
             }
         }

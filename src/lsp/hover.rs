@@ -4,7 +4,7 @@
 use super::Asked;
 use super::documents::{range, uri_of};
 use super::judge::Judged;
-use super::model::{Meant, Model};
+use super::model::{Meant, Model, Template};
 use super::written::{in_object, in_words, structure};
 use crate::contract::{Contract, Described};
 use crate::diagnostic::Versions;
@@ -12,7 +12,7 @@ use crate::kubernetes::schema::ListKind;
 use crate::kubernetes::versions::sentence;
 use crate::lint::Analysis;
 use crate::rule;
-use crate::source::{Span, Unsaved};
+use crate::source::{Source, SourceId, Sources, Span, Unsaved};
 use crate::template::function::Example;
 use crate::template::functions;
 use lsp_types::{
@@ -40,8 +40,8 @@ pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option
                 place = Some(on);
             }
             Some(Meant::Helper(name, on)) => {
-                parts.push(helper(model, &name));
                 let analysis = asked.judged.as_deref().map(|judged| &judged.analysis);
+                parts.push(helper(model, analysis, &name));
                 parts.extend(analysis.and_then(|analysis| rendered(model, analysis, &name)));
                 place = Some(on);
             }
@@ -122,11 +122,11 @@ fn value(model: &Model, contract: Option<&Contract>, keys: &[String]) -> String 
                 let at = |s: &super::model::Setting| place(model, s.path, s.text, s.place().start);
                 let instead: Vec<String> = over
                     .iter()
-                    .map(|s| format!("{} ({})", code(&s.shown()), at(s)))
+                    .map(|s| format!("{} ({})", code(&model.shown(keys, s.node)), at(s)))
                     .collect();
                 format!(
                     "{} | {} | {} |",
-                    code(&winner.shown()),
+                    code(&model.shown(keys, winner.node)),
                     at(winner),
                     instead.join(", ")
                 )
@@ -181,10 +181,17 @@ fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "'").replace('|', "\\|"))
 }
 
-fn helper(model: &Model, name: &str) -> String {
+/// The definitions of a helper. Its text is shown once it is judged, since it may hold a secret.
+fn helper(model: &Model, analysis: Option<&Analysis>, name: &str) -> String {
     let mut out = String::new();
     for (template, definition) in model.definitions(name) {
-        let text = String::from_utf8_lossy(&template.text[definition.range.clone()]).into_owned();
+        let text = analysis.and_then(|analysis| {
+            let sources = &analysis.sources;
+            let (id, _) = judged(template, sources)?;
+            let span = Span::new(id, definition.range.start, definition.range.end);
+            Some(analysis.secrets.show(span, sources))
+        });
+        let text = text.unwrap_or("…".into());
         let place = place(
             model,
             &template.path,
@@ -208,14 +215,19 @@ fn cut(text: &str, most: usize) -> String {
     lines.join("\n")
 }
 
+/// A template as it was judged. None if it changed since.
+fn judged<'s>(template: &Template, sources: &'s Sources) -> Option<(SourceId, &'s Source)> {
+    sources.files().find(|(_, s)| {
+        s.text == template.text && Unsaved::key(Path::new(&*s.name)) == template.path
+    })
+}
+
 /// The output of a helper at its first call, by environment. None if the file changed since the
 /// rendering.
 fn rendered(model: &Model, analysis: &Analysis, name: &str) -> Option<String> {
     let (rendering, sources) = (analysis.rendering.as_ref()?, &analysis.sources);
     let (template, definition) = model.definitions(name).next()?;
-    let (id, _) = sources.files().find(|(_, s)| {
-        s.text == template.text && Unsaved::key(Path::new(&*s.name)) == template.path
-    })?;
+    let (id, _) = judged(template, sources)?;
     let inside = |span: &Span| {
         span.source == id
             && definition.range.start <= span.start as usize
@@ -249,11 +261,8 @@ fn rendered(model: &Model, analysis: &Analysis, name: &str) -> Option<String> {
                 }
             }
             let (start, end) = run.filter(|(start, end)| end > start)?;
-            Some(
-                String::from_utf8_lossy(&text[start..end.min(text.len())])
-                    .trim()
-                    .to_string(),
-            )
+            let span = Span::new(output.text, start, end.min(text.len()));
+            Some(analysis.secrets.show(span, sources).trim().to_string())
         });
         let Some(text) = first else { continue };
         match all.iter_mut().find(|(_, same)| *same == text) {

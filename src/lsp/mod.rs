@@ -612,7 +612,7 @@ impl Server {
                 let model = Rc::new(Model::new(
                     chart,
                     rendering,
-                    &judged.analysis.sources,
+                    (&judged.analysis.sources, &judged.analysis.secrets),
                     judged.configuration.as_deref(),
                     &self.documents,
                 ));

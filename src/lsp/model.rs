@@ -5,12 +5,15 @@
 use super::documents::Documents;
 use super::outline::{self, Outline, Reference};
 use crate::diagnostic::Versions;
+use crate::insight::secrets::{HIDDEN, Secrets, is_named_secret};
 use crate::project::rendering::RenderedChart;
 use crate::source::{SourceId, Sources, Unsaved};
 use crate::yaml;
 use crate::yaml::Data;
 use crate::yaml::Entry;
 use crate::yaml::Node;
+use crate::yaml::Step;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +26,9 @@ pub(super) struct Template {
     /// The path of its chart's values in the top chart's values.
     pub under: Vec<String>,
 }
+
+/// How many characters of a value are shown.
+const MOST_SHOWN: usize = 60;
 
 /// A values file.
 pub(super) struct Layer {
@@ -50,6 +56,8 @@ pub(super) struct Model {
     pub conditions: Vec<Condition>,
     /// The Kubernetes versions that are judged.
     pub versions: Versions,
+    /// The paths of values that are secret, in the top chart's values.
+    hidden: BTreeSet<Vec<String>>,
 }
 
 /// A `condition` of a dependency in a Chart.yaml.
@@ -86,7 +94,7 @@ impl Model {
     pub(super) fn new(
         chart: &Path,
         rendering: &RenderedChart,
-        sources: &Sources,
+        (sources, secrets): (&Sources, &Secrets),
         configuration: Option<&Path>,
         documents: &Documents,
     ) -> Model {
@@ -109,6 +117,7 @@ impl Model {
             configuration: None,
             conditions: Vec::new(),
             versions: rendering.versions,
+            hidden: BTreeSet::new(),
         };
         let mut charts: Vec<(&crate::helm::Chart, Vec<String>)> =
             vec![(&rendering.chart, Vec::new())];
@@ -181,6 +190,22 @@ impl Model {
                 layers,
                 set: Vec::new(),
             });
+        }
+        for (id, root) in &rendering.values {
+            let path = Unsaved::key(Path::new(&*sources.get(*id).name));
+            let under = model.layer(&path).map_or(&[][..], |layer| &layer.under);
+            let secret = yaml::path::scalars(root).into_iter();
+            let secret = secret.filter(|(_, node)| secrets.touches(node.span));
+            let paths: Vec<_> = secret
+                .map(|(path, _)| {
+                    let keys = path.0.iter().map_while(|step| match step {
+                        Step::Key(key) => Some(key.to_string()),
+                        Step::Index(_) => None,
+                    });
+                    under.iter().cloned().chain(keys).collect()
+                })
+                .collect();
+            model.hidden.extend(paths);
         }
         model.configuration = configuration.and_then(|path| {
             let (_, source) = sources
@@ -420,30 +445,33 @@ impl Layer {
     }
 }
 
-impl Setting<'_> {
-    /// The range of the value, or of its key if the value is null or a collection.
-    pub(super) fn place(&self) -> Range<usize> {
-        match (&self.key, &self.node.data) {
-            (Some(key), Data::Map(_) | Data::Seq(_) | Data::Null) => key.clone(),
-            _ => self.node.span.start as usize..self.node.span.end as usize,
+impl Model {
+    /// A value on one line, shortened, without the secrets in it. `keys` is its path in the top
+    /// chart's values.
+    pub(super) fn shown(&self, keys: &[String], node: &Node) -> String {
+        let mut out = String::new();
+        self.write(&mut keys.to_vec(), node, &mut out);
+        if out.chars().count() > MOST_SHOWN {
+            out.chars().take(MOST_SHOWN).chain(['…']).collect()
+        } else {
+            out
         }
     }
 
-    /// The value on one line, shortened.
-    pub(super) fn shown(&self) -> String {
-        shown(self.node)
-    }
-}
-
-/// A value on one line, shortened.
-pub(super) fn shown(node: &Node) -> String {
-    const MOST: usize = 60;
-    fn write(node: &Node, out: &mut String) {
-        if out.chars().count() > MOST {
+    fn write(&self, keys: &mut Vec<String>, node: &Node, out: &mut String) {
+        // What was typed since the judgement is known only by its name.
+        let is_named = || {
+            let name = keys.last().map_or("", String::as_str);
+            node.as_str()
+                .is_some_and(|text| is_named_secret(name, text))
+        };
+        let is_hidden = (1..=keys.len()).any(|length| self.hidden.contains(&keys[..length]));
+        if out.chars().count() > MOST_SHOWN {
             return;
         }
         match &node.data {
             Data::Null => out.push_str("null"),
+            _ if is_hidden || is_named() => out.push_str(HIDDEN),
             Data::Bool(b) => out.push_str(&b.to_string()),
             Data::Int(i) => out.push_str(&i.to_string()),
             Data::Uint(u) => out.push_str(&u.to_string()),
@@ -453,7 +481,7 @@ pub(super) fn shown(node: &Node) -> String {
                 out.push('[');
                 for (i, item) in items.iter().enumerate() {
                     out.push_str(if i > 0 { ", " } else { "" });
-                    write(item, out);
+                    self.write(keys, item, out);
                 }
                 out.push(']');
             }
@@ -463,18 +491,23 @@ pub(super) fn shown(node: &Node) -> String {
                     out.push_str(if i > 0 { ", " } else { "" });
                     out.push_str(&entry.key);
                     out.push_str(": ");
-                    write(&entry.value, out);
+                    keys.push(entry.key.to_string());
+                    self.write(keys, &entry.value, out);
+                    keys.pop();
                 }
                 out.push('}');
             }
         }
     }
-    let mut out = String::new();
-    write(node, &mut out);
-    if out.chars().count() > MOST {
-        out.chars().take(MOST).chain(['…']).collect()
-    } else {
-        out
+}
+
+impl Setting<'_> {
+    /// The range of the value, or of its key if the value is null or a collection.
+    pub(super) fn place(&self) -> Range<usize> {
+        match (&self.key, &self.node.data) {
+            (Some(key), Data::Map(_) | Data::Seq(_) | Data::Null) => key.clone(),
+            _ => self.node.span.start as usize..self.node.span.end as usize,
+        }
     }
 }
 

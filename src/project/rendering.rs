@@ -418,7 +418,7 @@ impl Job<'_> {
             provenance: true,
             skip_schema: false,
             only: None,
-            limits: self.sources.limits,
+            limits: &self.sources.limits,
         };
         let rendered = render::render(
             self.chart,

@@ -3,7 +3,7 @@
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Versions, ids};
 use crate::helm::environments::sops;
-use crate::insight::secrets::Secrets;
+use crate::insight::secrets::{Own, Quoted, Secrets};
 use crate::report::{Finding, Location, wrong_type};
 use crate::rule;
 use crate::source::{Outcome, Source, SourceId, SourceKind, Sources, Span, Trace};
@@ -26,6 +26,7 @@ pub(crate) fn settle(
         sources,
         secrets,
         shared: FxHashMap::default(),
+        quoted: FxHashMap::default(),
     };
     let mut findings: Vec<Finding> = Vec::new();
     // For each finding, its object in each environment.
@@ -207,10 +208,15 @@ fn rank(role: Role) -> usize {
     }
 }
 
+/// A message that quotes a value comes from few of them.
+const MOST_VALUES: usize = 16;
+
 struct Places<'s> {
     sources: &'s Sources,
     secrets: &'s Secrets,
     shared: FxHashMap<SourceId, Arc<Source>>,
+    /// What messages about these places may quote.
+    quoted: FxHashMap<Vec<Span>, Quoted>,
 }
 
 impl Places<'_> {
@@ -264,43 +270,58 @@ impl Places<'_> {
     }
 
     /// Removes secrets from a diagnostic's texts.
-    fn without_secrets(&self, diagnostic: Diagnostic, trace: &Trace) -> Diagnostic {
-        let of_secret = diagnostic
-            .object
-            .as_ref()
-            .is_some_and(|o| &*o.kind == "Secret");
-        let own = std::iter::once(diagnostic.span).chain(diagnostic.labels.iter().map(|l| l.span));
-        let touches = trace
-            .templates
-            .iter()
-            .chain(&trace.values)
-            .copied()
-            .chain(own)
-            .any(|at| self.secrets.touches(at));
-        let about = of_secret || touches;
-        // An error of a template belongs to no object yet, and may quote any value. Messages about
-        // keys quote none.
+    fn without_secrets(&mut self, diagnostic: Diagnostic, trace: &Trace) -> Diagnostic {
+        if let Some(said) = diagnostic.said {
+            let message = self.secrets.show(said, self.sources).into_owned();
+            return Diagnostic {
+                message,
+                ..diagnostic
+            };
+        }
+        // Messages about keys quote no values.
         let is_about_keys = [
             ids::UNUSED_VALUE,
             ids::UNDEFINED_VALUE,
             ids::SECRET_IN_VALUES_FILE,
         ]
         .contains(&diagnostic.rule);
-        if is_about_keys || (!about && diagnostic.object.is_some()) {
+        if is_about_keys || self.secrets.is_empty() {
             return diagnostic;
         }
-        // The name of the object is shown beside the message.
-        let name = diagnostic.object.as_ref().map_or("", |o| &*o.name);
-        let hide = |text: &str| self.secrets.without_texts(text, about).into_owned();
-        let without = |text: &str| match name.is_empty() {
-            true => hide(text),
-            false => text.split(name).map(hide).collect::<Vec<_>>().join(name),
+        let documentation = rule::documentation(&diagnostic.rule);
+        let own = match &documentation {
+            Some(rule) if rule.message.is_empty() => Own::Unquoted,
+            Some(rule) => Own::Form(&rule.message),
+            None => Own::Form(""),
         };
+        let labels = diagnostic.labels.iter().map(|l| l.span);
+        let values = trace.values.iter().copied().take(MOST_VALUES);
+        let places: Vec<Span> = std::iter::once(self.line_of(diagnostic.span))
+            .chain(labels)
+            .chain(values)
+            .collect();
+        let (secrets, sources) = (self.secrets, self.sources);
+        let quoted = self
+            .quoted
+            .entry(places)
+            .or_insert_with_key(|places| secrets.quoted(places.iter().copied(), sources));
+        let hide = |text: &str, own| quoted.hide(text, own).into_owned();
+        let help = diagnostic.help.as_deref();
         Diagnostic {
-            message: without(&diagnostic.message),
-            help: diagnostic.help.as_deref().map(without),
+            message: hide(&diagnostic.message, &own),
+            help: help.map(|help| hide(help, &Own::Unquoted)),
             ..diagnostic
         }
+    }
+
+    /// The line of a span that is only a point, where a text cannot be read: messages quote it.
+    fn line_of(&self, span: Span) -> Span {
+        if span.end > span.start + 1 {
+            return span;
+        }
+        let source = self.sources.get(span.source);
+        let line = source.line(source.line_of(span.start));
+        Span::new(span.source, line.start, line.end)
     }
 
     /// The part of a range of template text that was rendered as `rendered`. If it occurs there not

@@ -58,6 +58,8 @@ pub struct TemplateError {
     pub message: String,
     /// The cause without the places: `nil pointer evaluating interface {}.b`.
     pub cause: String,
+    /// The cause as a derived text, if parts of it come from values.
+    pub said: Option<Span>,
     pub reason: Reason,
     /// The innermost expression that failed.
     pub span: Span,

@@ -391,7 +391,7 @@ fn searches_that_go_to_the_end_each_time_are_charged() {
     let text = "{{ regexReplaceAll \".*[^A-Z]|[A-Z]\" (repeat 400000 \"A\") \"\" }}";
     let mut limits = Limits::default();
     limits.set(Limit::TemplateSteps, 1_000_000);
-    let rendered = render_within(&[("a.yaml", text)], "", limits);
+    let rendered = render_within(&[("a.yaml", text)], "", limits.clone());
     assert_eq!(rendered.error().reason, Reason::Limit);
     // Many matches of a bounded expression are cheap.
     let text = "{{ regexReplaceAll \"[bc]{2}\" (repeat 50000 \"a bb \") \"\" | len }}";

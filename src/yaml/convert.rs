@@ -33,7 +33,7 @@ pub fn from_text(
     limits: &Limits,
     alias_bytes: &mut usize,
 ) -> Result<Value, String> {
-    let mut limits = *limits;
+    let mut limits = limits.clone();
     limits.set(
         Limit::YamlAliases,
         limits.get(Limit::YamlAliases).min(*alias_bytes as u64),

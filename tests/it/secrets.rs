@@ -364,3 +364,174 @@ fn names_and_messages_of_a_secrets_template_stay() {
     hides("human", &printed);
     assert!(printed.contains("say auth.key, please"), "{printed}");
 }
+
+/// Charts that hold PLANTED wherever a secret may come from or go to.
+fn planted() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+    let chart = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+    let secret = |data: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\ntype: 5\n{data}")
+    };
+    let values = "auth:\n  password: PLANTED\n  nested: {token: \"PLANTED\", x: 1}\n  quoted:\n    password: 'PLANTED'\n  list:\n  - secretKey: PLANTED\nplain: open\n";
+    let reached = [
+        "stringData:",
+        "  plain: PLANTED",
+        "  value: {{ .Values.auth.password }}",
+        "  quoted: {{ .Values.auth.quoted.password | quote }}",
+        "  upper: {{ upper .Values.auth.password }}",
+        "  dsn: postgres://u:{{ .Values.auth.password }}@{{ .Values.plain }}/PLANTED",
+        "  literal: {{ \"PLANTED\" }}",
+        "  variable: {{ $p }}",
+        "  {{- include \"body\" . | nindent 2 }}",
+        "  plain: PLANTED",
+        "data:",
+        "  raw: PLANTED",
+        "  encoded: {{ .Values.auth.password | b64enc }}",
+        "",
+    ];
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  labels: {a: \"{{ .Values.auth.password }}\"}\n  annotations: {b: \"x-{{ .Values.auth.password }}\"}\nspec:\n  restartPolicy: {{ .Values.auth.password }}\n  hostNetwork: {{ .Values.auth.password }}\n  containers:\n  - name: a\n    image: web:{{ .Values.auth.password }}\n    imagePullPolicy: {{ .Values.auth.password }}\n    args: [--password, \"{{ .Values.auth.password }}\", \"-p{{ .Values.auth.nested.token }}\"]\n    env:\n    - {name: DB_PASSWORD, value: PLANTED}\n    - {name: URL, value: \"http://u:{{ .Values.auth.password }}@h\"}\n    resources: {limits: {cpu: {{ .Values.auth.password }}}}\n    ports: [{containerPort: {{ .Values.auth.password }}, protocol: {{ .Values.auth.password }}}]\n";
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  a.properties: |\n    # of web\n    db.password=PLANTED\n  token: PLANTED\n";
+    let template = |text: String| format!("{{{{ $p := \"PLANTED\" }}}}\n{text}");
+    let fails = [
+        "{{ fail (printf \"%s is too weak\" .Values.auth.password) }}",
+        "{{ fail (b64enc .Values.auth.password) }}",
+        "{{ required (upper .Values.auth.password) nil }}",
+        "{{ range .Values.auth.password }}{{ end }}",
+        "{{ mustToDate \"2006-01-02\" .Values.auth.password }}",
+        "{{ include .Values.auth.password . }}",
+        "{{ semver .Values.auth.password }}",
+        "{{ fail (toYaml .Values.auth) }}",
+        "{{ mustRegexMatch (printf \"(%s\" .Values.auth.password) \"\" }}",
+    ];
+    let failing = fails.iter().enumerate().map(|(i, text)| {
+        let name: &'static str = ["a", "b", "c", "d", "e", "f", "g", "h", "i"][i];
+        (name, text.to_string())
+    });
+    let mut all = vec![
+        (
+            "chart",
+            vec![
+                ("Chart.yaml", chart.to_owned()),
+                ("values.yaml", values.to_owned()),
+                (
+                    "values-prod.yaml",
+                    "auth:\n  password: PLANTED\n  unknown: 1\n".to_owned(),
+                ),
+                (
+                    "templates/_helpers.tpl",
+                    "{{- define \"body\" -}}\nheld: PLANTED\n{{- end }}\n".to_owned(),
+                ),
+                ("templates/s.yaml", template(secret(&reached.join("\n")))),
+                ("templates/p.yaml", pod.to_owned()),
+                ("templates/c.yaml", map.to_owned()),
+            ],
+        ),
+        (
+            "broken values",
+            vec![
+                ("Chart.yaml", chart.to_owned()),
+                ("values.yaml", format!("{values}broken: [\n")),
+            ],
+        ),
+        (
+            "broken document",
+            vec![
+                ("Chart.yaml", chart.to_owned()),
+                ("values.yaml", values.to_owned()),
+                (
+                    "templates/s.yaml",
+                    secret("stringData:\n  a: PLANTED\n  b: {{ .Values.auth.password }}: x\n"),
+                ),
+            ],
+        ),
+        (
+            "manifests",
+            vec![
+                ("s.yaml", secret("data:\n  a: PLANTED\n  b: [PLANTED]\n")),
+                ("c.yaml", map.to_owned()),
+                ("broken.yaml", secret("stringData:\n  a: PLANTED\n b: x\n")),
+            ],
+        ),
+    ];
+    all.extend(failing.map(|(name, text)| {
+        let files = vec![
+            ("Chart.yaml", chart.to_owned()),
+            ("values.yaml", values.to_owned()),
+            ("templates/x.yaml", text),
+        ];
+        (name, files)
+    }));
+    all
+}
+
+/// What a run prints, without the time that it took.
+fn printed(folder: &Path, password: &str, arguments: &[&str]) -> String {
+    let output = thebot_lint()
+        .current_dir(folder)
+        .args(arguments)
+        .args(["--no-config"])
+        .output()
+        .expect("runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    let shows = |text: &str| text.to_lowercase().contains(&password.to_lowercase());
+    let is_word = ["string", "data", "web", "password"].contains(&password);
+    assert!(is_word || !shows(&text), "{arguments:?}:\n{text}");
+    let without_time = |line: &str| match line.rsplit_once(", ") {
+        Some((rest, time)) if time.ends_with("ms") || time.ends_with(" s") => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    let lines: Vec<String> = text.lines().map(without_time).collect();
+    lines.join("\n")
+}
+
+/// A secret that is a common word, or the chart's name, is not shown where it comes from, and hides
+/// the word nowhere else: what is printed does not depend on it at all.
+#[test]
+fn nothing_that_is_printed_depends_on_a_secret() {
+    let lints = ["human", "json", "sarif"].map(|format| {
+        let select = ["--select", "all", "--fail-on", "never", "--format", format];
+        [&["."], &select[..]].concat()
+    });
+    let others = [
+        &["environments", "."][..],
+        &["coverage", "."],
+        &["why", ".", "Secret/a"],
+        &["why", ".", "Pod/a", "spec.containers[0].args[1]"],
+        &["why", ".", "values.yaml:2"],
+        &["diff", ".", "--from", "default", "--to", "prod"],
+    ];
+    for (name, files) in planted() {
+        for (word, other) in [
+            ("string", "xqzjvk"),
+            ("data", "xqzj"),
+            ("web", "xqz"),
+            ("password", "xqzjvkwy"),
+            (
+                "qjxzvkwyqjxzvkwyqjxzvkwyqjxzvkwyqjxzvkwy",
+                "zvkwyqjxzvkwyqjxzvkwyqjxzvkwyqjxzvkwyqjx",
+            ),
+        ] {
+            let folders = [word, other].map(|password| {
+                let texts: Vec<_> = files
+                    .iter()
+                    .map(|(file, text)| (*file, text.replace("PLANTED", password)))
+                    .collect();
+                let texts: Vec<_> = texts.iter().map(|(file, text)| (*file, &**text)).collect();
+                (password, chart(&texts))
+            });
+            let of_chart = (name == "chart").then_some(&others[..]).unwrap_or_default();
+            for arguments in lints.iter().map(|a| &a[..]).chain(of_chart.iter().copied()) {
+                let [one, two] = folders
+                    .each_ref()
+                    .map(|(password, at)| printed(at.path(), password, arguments));
+                let differ = one.lines().zip(two.lines()).find(|(a, b)| a != b);
+                assert_eq!(differ, None, "{name}, {word:?}, {arguments:?}:\n{one}");
+                assert_eq!(
+                    one.lines().count(),
+                    two.lines().count(),
+                    "{name} {word} {arguments:?}"
+                );
+            }
+        }
+    }
+}

@@ -23,7 +23,7 @@ impl Loader<'_> {
         shown: &str,
     ) -> Result<(Vec<Raw>, String), Error> {
         let refuse = |message: String| Error::new(ids::CHART_METADATA, message);
-        let limits = self.sources.limits;
+        let limits = self.sources.limits.clone();
         if data.len() < 10 {
             return Err(refuse("EOF".into()));
         }

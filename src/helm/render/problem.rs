@@ -153,6 +153,7 @@ impl Problem {
                     Diagnostic::new(rule, Severity::Error, error.span, error.cause.clone()),
                     &error.help,
                 );
+                found.said = error.said;
                 for (i, &include) in error.includes.iter().enumerate() {
                     let role = if i == 0 {
                         Role::Template

@@ -1,6 +1,6 @@
 //! The matrix of environments, written for a terminal, as Markdown and as JSON.
 
-use crate::escape::{Paint, escape_controls, escape_markdown, visible};
+use crate::escape::{Paint, escape_controls, escape_markdown, padded, visible};
 use crate::insight::matrix::{Cell, Matrix, Row};
 
 /// How the matrix is written to a terminal.
@@ -73,7 +73,7 @@ impl Matrix {
                 let padded = if line.len() == 1 || column + 1 == line.len() {
                     text.clone()
                 } else {
-                    format!("{text:<width$}")
+                    padded(text, *width)
                 };
                 match row {
                     None => paint.bold(&padded),
@@ -153,7 +153,7 @@ impl Matrix {
             for ((text, place, _), names) in values.iter().zip(names) {
                 write(
                     &mut out,
-                    &format!("      {names:<column$}  "),
+                    &format!("      {}  ", padded(&names, column)),
                     text,
                     true,
                     place,
@@ -319,5 +319,19 @@ mod tests {
             ..Layout::default()
         });
         assert!(text.contains("  * replicas\n      dev   2 (t.yaml:4)\n      prod  -\n    image of c: i (t.yaml:4)\n"), "{text}");
+    }
+
+    #[test]
+    fn an_environment_may_have_any_name() {
+        let matrix = Matrix {
+            environments: vec!["e".repeat(70_000).as_str().into(), "b".into()],
+            rows: vec![Row {
+                object: "Deployment/a".into(),
+                fact: "replicas".into(),
+                cells: vec![None, None],
+            }],
+        };
+        let table = matrix.to_text(Layout::default());
+        assert!(table.lines().any(|line| line.trim_end().ends_with("e  b")));
     }
 }

@@ -43,7 +43,7 @@ pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Violation> {
             continue;
         };
         let left = steps.min(left_of_all);
-        let mut own = *limits;
+        let mut own = limits.clone();
         own.set(Limit::RuleSteps, left);
         match meter::within(&own, || is_broken(&validation, program)) {
             Ok((is_broken, spent)) => {

@@ -191,7 +191,9 @@ impl Evaluator<'_> {
                     .ok()
                     .and_then(|text| Some(text.as_text()?.to_str().into_owned()))
                     .unwrap_or_default();
-                frame.fail(format!("range can't iterate over {shown}"))
+                let mut fault = frame.fault(format!("range can't iterate over {shown}"));
+                fault.said = self.said(&fault.cause, std::slice::from_ref(value));
+                Err(fault)
             }
         }
     }

@@ -341,7 +341,12 @@ impl Evaluator<'_> {
             }
             Err(error) => {
                 frame.at = whole;
-                Err(self.call_fault(frame, function, site, error))
+                let is_own = matches!(error, CallError::Itself(..) | CallError::NoTemplate(..));
+                let mut fault = self.call_fault(frame, function, site, error);
+                if is_own {
+                    fault.said = self.said(&fault.cause, values);
+                }
+                Err(fault)
             }
         }
     }

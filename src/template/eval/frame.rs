@@ -16,6 +16,8 @@ const MAX_INCLUDES_SHOWN: usize = 64;
 pub(super) struct Fault {
     pub(super) message: String,
     pub(super) cause: String,
+    /// The cause as a derived text, if parts of it come from values.
+    pub(super) said: Option<Span>,
     pub(super) reason: Reason,
     pub(super) span: Span,
     /// The calls that led to the error, innermost first.
@@ -42,6 +44,7 @@ impl Fault {
         let Fault {
             mut message,
             mut cause,
+            said,
             reason,
             span,
             mut includes,
@@ -57,15 +60,13 @@ impl Fault {
             let location = message.split(": ").nth(1).unwrap_or_default();
             message = format!("execution error at ({location}): {warning}");
         }
-        if let Some(inner) = cause
-            .strip_prefix(WARN_START)
-            .and_then(|rest| rest.strip_suffix(WARN_END))
-        {
+        if let Some(inner) = without_marks(&cause) {
             cause = inner.to_owned();
         }
         TemplateError {
             message,
             cause,
+            said,
             reason,
             span,
             includes,
@@ -73,6 +74,11 @@ impl Fault {
             holder,
         }
     }
+}
+
+/// The message of `required` or `fail` between its marks.
+pub(super) fn without_marks(cause: &str) -> Option<&str> {
+    cause.strip_prefix(WARN_START)?.strip_suffix(WARN_END)
 }
 
 /// The execution state of one template.
@@ -107,6 +113,7 @@ impl<'s> Frame<'s> {
         Box::new(Fault {
             message,
             cause,
+            said: None,
             reason: Reason::Execution,
             span: self.span(self.at.range()),
             includes: Vec::new(),

@@ -137,7 +137,6 @@ impl<'t> Evaluator<'t> {
             templates,
             render,
             seed,
-            limits,
             origins: Origins::default(),
             sources: Vec::new(),
             recorder: Recorder::default(),
@@ -148,6 +147,7 @@ impl<'t> Evaluator<'t> {
             includes: FxHashMap::default(),
             parsed: FxHashMap::default(),
             meter: Meter::new(Limit::TemplateSteps, &limits),
+            limits,
             expressions: Expressions::default(),
             bytes: 0,
             stack_top: 0,
@@ -184,6 +184,7 @@ impl<'t> Evaluator<'t> {
             return Err(Box::new(TemplateError {
                 message: no_template(name),
                 cause: no_template(name),
+                said: None,
                 reason: Reason::Execution,
                 span: Span::new(SourceId::new(0, 0), 0, 0),
                 includes: Vec::new(),
@@ -433,6 +434,7 @@ impl Evaluator<'_> {
                 .nth(2)
                 .unwrap_or(&error.message)
                 .to_owned(),
+            said: None,
             reason: Reason::Parse,
             span: frame.span(error.range),
             includes: Vec::new(),

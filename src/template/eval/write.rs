@@ -1,8 +1,8 @@
 //! The output of templates, each piece with its origin.
 
-use super::frame::{Frame, Run};
+use super::frame::{Frame, Run, without_marks};
 use super::{Evaluator, MAX_TRACED_DEPTH};
-use crate::go::fmt;
+use crate::go::{fmt, strconv};
 use crate::limits::{Limit, exceeded};
 use crate::source::{Origin, OriginId, Piece, Source, SourceId, SourceKind, Span};
 use crate::template::record::Unwritten;
@@ -192,6 +192,66 @@ impl Evaluator<'_> {
             );
         }
         Ok(())
+    }
+
+    /// The cause of an error as a derived text: what it quotes of the values has their origins. None
+    /// if it quotes nothing.
+    pub(super) fn said(&mut self, cause: &str, values: &[Value]) -> Option<Span> {
+        if self.origins.are_unwanted() {
+            return None;
+        }
+        let cause = without_marks(cause).unwrap_or(cause);
+        let mut pieces = Vec::new();
+        for value in values {
+            let printed = match &value.kind {
+                Kind::Bool(_) | Kind::Nil | Kind::Missing => continue,
+                _ => fmt::print(value, cause.len()).ok(),
+            };
+            let Some(Kind::Str(text)) = printed.map(|printed| printed.kind) else {
+                continue;
+            };
+            if text.bytes.is_empty() || text.bytes.len() > cause.len() {
+                continue;
+            }
+            let origins = text.pieces().iter().map(|piece| piece.origin);
+            let origin = self
+                .origins
+                .join_all([value.origin].into_iter().chain(origins));
+            // Go mostly quotes, which does not keep the ranges.
+            let quoted = strconv::quote(&text.bytes);
+            let whole = cause.match_indices(&quoted).map(|(start, _)| Piece {
+                start: start as u32,
+                end: (start + quoted.len()) as u32,
+                origin,
+            });
+            let before = pieces.len();
+            pieces.extend(whole);
+            if pieces.len() > before {
+                continue;
+            }
+            if let Some(start) = cause.rfind(&*text.to_str()) {
+                let own = [Piece {
+                    start: 0,
+                    end: text.bytes.len() as u32,
+                    origin,
+                }];
+                let parts = text.pieces.as_deref().unwrap_or(&own);
+                pieces.extend(parts.iter().map(|piece| Piece {
+                    start: piece.start + start as u32,
+                    end: piece.end + start as u32,
+                    ..*piece
+                }));
+            }
+        }
+        if pieces.is_empty() {
+            return None;
+        }
+        let text = Text {
+            bytes: cause.as_bytes().into(),
+            pieces: Some(pieces.into()),
+        };
+        let source = self.derive_text("message", &text, OriginId::NONE);
+        Some(Span::new(source, 0, cause.len()))
     }
 
     pub(super) fn derive_text(&mut self, name: &str, text: &Text, origin: OriginId) -> SourceId {
