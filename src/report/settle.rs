@@ -9,6 +9,7 @@ use crate::rule;
 use crate::source::{Outcome, Source, SourceId, SourceKind, Sources, Span, Trace};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::fmt::Write as _;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Settles the diagnostics of one unit: traces each one to its template, values and include places,
@@ -216,7 +217,7 @@ struct Places<'s> {
     secrets: &'s Secrets,
     shared: FxHashMap<SourceId, Arc<Source>>,
     /// What messages about these places may quote.
-    quoted: FxHashMap<Vec<Span>, Quoted>,
+    quoted: FxHashMap<Vec<Span>, Rc<Quoted>>,
 }
 
 impl Places<'_> {
@@ -295,23 +296,27 @@ impl Places<'_> {
             None => Own::Form(""),
         };
         let labels = diagnostic.labels.iter().map(|l| l.span);
+        let places = std::iter::once(self.line_of(diagnostic.span)).chain(labels);
+        let quoted = self.quoted(places.collect());
+        // Values are written otherwise in the rendered text; where a message shows them, it quotes.
         let values = trace.values.iter().copied().take(MOST_VALUES);
-        let places: Vec<Span> = std::iter::once(self.line_of(diagnostic.span))
-            .chain(labels)
-            .chain(values)
-            .collect();
-        let (secrets, sources) = (self.secrets, self.sources);
-        let quoted = self
-            .quoted
-            .entry(places)
-            .or_insert_with_key(|places| secrets.quoted(places.iter().copied(), sources));
-        let hide = |text: &str, own| quoted.hide(text, own).into_owned();
+        let of_values = self.quoted(values.collect());
+        let hide = |text: &str, own| {
+            let shown = quoted.hide(text, own);
+            of_values.hide(&shown, &Own::Unquoted).into_owned()
+        };
         let help = diagnostic.help.as_deref();
         Diagnostic {
             message: hide(&diagnostic.message, &own),
             help: help.map(|help| hide(help, &Own::Unquoted)),
             ..diagnostic
         }
+    }
+
+    fn quoted(&mut self, places: Vec<Span>) -> Rc<Quoted> {
+        let (secrets, sources) = (self.secrets, self.sources);
+        let new = |places: &Vec<Span>| Rc::new(secrets.quoted(places.iter().copied(), sources));
+        self.quoted.entry(places).or_insert_with_key(new).clone()
     }
 
     /// The line of a span that is only a point, where a text cannot be read: messages quote it.

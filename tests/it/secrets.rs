@@ -388,7 +388,7 @@ fn planted() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
         "  encoded: {{ .Values.auth.password | b64enc }}",
         "",
     ];
-    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  labels: {a: \"{{ .Values.auth.password }}\"}\n  annotations: {b: \"x-{{ .Values.auth.password }}\"}\nspec:\n  restartPolicy: {{ .Values.auth.password }}\n  hostNetwork: {{ .Values.auth.password }}\n  containers:\n  - name: a\n    image: web:{{ .Values.auth.password }}\n    imagePullPolicy: {{ .Values.auth.password }}\n    args: [--password, \"{{ .Values.auth.password }}\", \"-p{{ .Values.auth.nested.token }}\"]\n    env:\n    - {name: DB_PASSWORD, value: PLANTED}\n    - {name: URL, value: \"http://u:{{ .Values.auth.password }}@h\"}\n    resources: {limits: {cpu: {{ .Values.auth.password }}}}\n    ports: [{containerPort: {{ .Values.auth.password }}, protocol: {{ .Values.auth.password }}}]\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  labels: {a: \"{{ .Values.auth.password }}\"}\n  annotations: {b: \"x-{{ .Values.auth.password }}\"}\nspec:\n  restartPolicy: {{ .Values.auth.password }}\n  hostNetwork: {{ .Values.auth.password }}\n  containers:\n  - name: a\n    image: open:{{ .Values.auth.password }}\n    imagePullPolicy: {{ .Values.auth.password }}\n    args: [--password, \"{{ .Values.auth.password }}\", \"-p{{ .Values.auth.nested.token }}\"]\n    env:\n    - {name: DB_PASSWORD, value: PLANTED}\n    - {name: URL, value: \"http://u:{{ .Values.auth.password }}@h\"}\n    resources: {limits: {cpu: {{ .Values.auth.password }}}}\n    ports: [{containerPort: {{ .Values.auth.password }}, protocol: {{ .Values.auth.password }}}]\n";
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  a.properties: |\n    # of web\n    db.password=PLANTED\n  token: PLANTED\n";
     let template = |text: String| format!("{{{{ $p := \"PLANTED\" }}}}\n{text}");
     let fails = [
@@ -474,10 +474,11 @@ fn printed(folder: &Path, password: &str, arguments: &[&str]) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     let shows = |text: &str| text.to_lowercase().contains(&password.to_lowercase());
-    let is_word = ["string", "data", "web", "password"].contains(&password);
+    let is_word = ["string", "data", "web", "container"].contains(&password);
     assert!(is_word || !shows(&text), "{arguments:?}:\n{text}");
     let without_time = |line: &str| match line.rsplit_once(", ") {
         Some((rest, time)) if time.ends_with("ms") || time.ends_with(" s") => rest.to_owned(),
+        None if line.ends_with(" ms") || line.ends_with(" s") => String::new(),
         _ => line.to_owned(),
     };
     let lines: Vec<String> = text.lines().map(without_time).collect();
@@ -500,12 +501,13 @@ fn nothing_that_is_printed_depends_on_a_secret() {
         &["why", ".", "values.yaml:2"],
         &["diff", ".", "--from", "default", "--to", "prod"],
     ];
+    let mut wrong = Vec::new();
     for (name, files) in planted() {
         for (word, other) in [
             ("string", "xqzjvk"),
             ("data", "xqzj"),
             ("web", "xqz"),
-            ("password", "xqzjvkwy"),
+            ("container", "xqzjvkwyx"),
             (
                 "qjxzvkwyqjxzvkwyqjxzvkwyqjxzvkwyqjxzvkwy",
                 "zvkwyqjxzvkwyqjxzvkwyqjxzvkwyqjxzvkwyqjx",
@@ -524,14 +526,14 @@ fn nothing_that_is_printed_depends_on_a_secret() {
                 let [one, two] = folders
                     .each_ref()
                     .map(|(password, at)| printed(at.path(), password, arguments));
+                let ends = one.lines().count() != two.lines().count();
                 let differ = one.lines().zip(two.lines()).find(|(a, b)| a != b);
-                assert_eq!(differ, None, "{name}, {word:?}, {arguments:?}:\n{one}");
-                assert_eq!(
-                    one.lines().count(),
-                    two.lines().count(),
-                    "{name} {word} {arguments:?}"
+                let differ = differ.or(ends.then_some(("", "other lines")));
+                wrong.extend(
+                    differ.map(|differ| format!("{name}, {word}, {arguments:?}: {differ:?}")),
                 );
             }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

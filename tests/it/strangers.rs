@@ -31,7 +31,7 @@ fn loud() -> Files {
     let pod = format!(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {q}\n  labels: {{{q}: {q}}}\n  annotations: {{{q}: {q}}}\nspec:\n  {q}: {q}\n  restartPolicy: {q}\n  hostNetwork: {q}\n  \
          containers:\n    - name: {q}\n      image: {q}\n      imagePullPolicy: {q}\n      resources: {{limits: {{cpu: {q}}}, {q}: 1}}\n      env: [{{name: {q}, value: {{{{ index .Values {q} | quote }}}}}}, {{name: DB_PASSWORD, value: {SECRET}}}]\n      \
-         args: [--password, {SECRET}]\n      ports: [{{name: {q}, containerPort: {q}}}]\n"
+         args: [--password, {{{{ .Values.auth.password }}}}]\n      ports: [{{name: {q}, containerPort: {q}}}]\n"
     );
     let secret = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: a, labels: {{{q}: a}}}}\ntype: 5\nstringData: {{p: {SECRET}, q: {{{{ .Values.auth.password }}}}}}\n"
