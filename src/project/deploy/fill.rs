@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(super) type Parameters = serde_json::Map<String, Json>;
 
 /// How an ApplicationSet writes parameters.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Language {
     pub is_go: bool,
     /// `missingkey=error`: a parameter that does not exist is a fault.
@@ -40,7 +40,7 @@ impl Language {
     fn known(&self, text: &str, parameters: &Parameters) -> String {
         let strict = Language {
             is_strict: true,
-            ..*self
+            ..self.clone()
         };
         strict
             .text(text, parameters)
@@ -120,7 +120,7 @@ impl Language {
         if let Some(error) = templates.errors().first() {
             return Err(error.message.clone());
         }
-        let mut evaluator = Evaluator::new(&templates, 1, NAME, self.limits);
+        let mut evaluator = Evaluator::new(&templates, 1, NAME, self.limits.clone());
         let data = value(&Json::Object(parameters.clone()));
         let made = evaluator
             .execute(NAME, &data)

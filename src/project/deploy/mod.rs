@@ -92,7 +92,7 @@ impl Deployments {
         };
         let texts = found.files.iter().filter_map(|file| {
             let mut sources = Sources::with(options.unsaved.clone());
-            sources.limits = setup.sources.limits;
+            sources.limits = setup.sources.limits.clone();
             Declaring::file(file, sources)
         });
         let mut declared = Declarations::default();

@@ -175,7 +175,7 @@ impl Expanding<'_, '_> {
             ..self.reading.options.clone()
         };
         let mut sources = Sources::with(options.unsaved.clone());
-        sources.limits = setup.sources.limits;
+        sources.limits = setup.sources.limits.clone();
         sources.limits.begin(options.deadline);
         let mut found = Vec::new();
         let rendered = RenderedChart::of(chart, which, setup, &options, &mut sources, &mut found);

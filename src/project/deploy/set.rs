@@ -80,9 +80,12 @@ impl Set {
             is_strict: options
                 .iter()
                 .any(|o| o.as_str() == Some("missingkey=error")),
-            limits: self.texts.sources.limits,
+            limits: self.texts.sources.limits.clone(),
         };
-        let generators = Generators { reading, language };
+        let generators = Generators {
+            reading,
+            language: language.clone(),
+        };
         let mut apps = Vec::new();
         for node in self
             .spec
@@ -92,7 +95,7 @@ impl Set {
         {
             let each = generators.made(node, 0).and_then(|each| {
                 let each = each.iter().map(|(parameters, template)| {
-                    self.app(parameters, template.as_ref(), language, reading)
+                    self.app(parameters, template.as_ref(), &language, reading)
                 });
                 each.collect::<Result<Vec<_>, _>>()
             });
@@ -117,7 +120,7 @@ impl Set {
         &self,
         parameters: &Parameters,
         overriding: Option<&Node>,
-        language: Language,
+        language: &Language,
         reading: &Reading<'_>,
     ) -> Result<Option<App>, Open> {
         let Some(template) = self.spec.get("template") else {
