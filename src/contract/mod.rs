@@ -27,6 +27,7 @@ mod types;
 use crate::diagnostic::{Severity, Versions};
 use crate::explore::{Probe, Subject, probe, read_comments};
 use crate::helm::{Chart, is_partial};
+use crate::insight::secrets::Secrets;
 use crate::kubernetes::{self, Schemas};
 use crate::manifest::Object;
 use crate::project::rendering::RenderedChart;
@@ -35,6 +36,7 @@ use crate::rule::native::secrets;
 use crate::source::Sources;
 use crate::template::Templates;
 use crate::template::uses::{self, Constant, EACH, Keys, Test, Use, Uses};
+use crate::yaml::{self, Step};
 pub(crate) use ask::Described;
 use comments::Comment;
 pub(crate) use complete::{Contradiction, complete};
@@ -63,6 +65,8 @@ pub(crate) struct Known {
     /// All that the chart accepts, if it says so.
     pub one_of: Vec<Json>,
     pub comment: Comment,
+    /// Its default, or a part of it, is a secret.
+    pub is_secret: bool,
     /// The values of a chart: the top one, or a subchart.
     pub chart: Option<Part>,
 }
@@ -94,6 +98,9 @@ impl Contract {
         let mut contract = Contract::read(subject.rendering, sources, true);
         let landings = landings(subject, sources, most, &mut contract.accepted);
         let Contract { root, accepted } = &mut contract;
+        for part in parts(&subject.rendering.chart) {
+            root.add_secrets(&part, subject.secrets);
+        }
         accepted.iter().for_each(|values| root.add_keys(values));
         for (keys, landings) in landings.of {
             root.at_mut(&keys).landings = landings;
@@ -342,6 +349,22 @@ impl Known {
             self.at_mut(&keys).used.get_or_insert_with(Use::default);
         }
         self.at_mut(&part.under).chart = Some(about);
+    }
+
+    /// Marks the defaults of a chart that are secrets.
+    fn add_secrets(&mut self, part: &ChartAt<'_>, secrets: &Secrets) {
+        let Some((_, node)) = &part.chart.values else {
+            return;
+        };
+        let all = yaml::path::scalars(node).into_iter();
+        for (path, _) in all.filter(|(_, node)| secrets.touches(node.span)) {
+            let keys = path.0.iter().map_while(|step| match step {
+                Step::Key(key) => Some(key.clone()),
+                Step::Index(_) => None,
+            });
+            let keys: Keys = part.under.iter().cloned().chain(keys).collect();
+            self.at_mut(&keys).is_secret = true;
+        }
     }
 
     fn add_defaults(&mut self, defaults: &Json) {

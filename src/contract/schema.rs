@@ -439,7 +439,7 @@ fn describe(known: &Known, keys: &Keys, is_whole: bool, out: &mut Map<String, Js
     let shown = known.default.as_ref().filter(|default| match default {
         Json::Null => false,
         Json::Object(map) => map.is_empty(),
-        default => is_public(key, default),
+        default => !known.is_secret && is_public(key, default),
     });
     if let Some(default) = shown.filter(|_| !keys.iter().any(|key| &**key == EACH)) {
         out.insert("default".into(), default.clone());

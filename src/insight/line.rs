@@ -36,7 +36,11 @@ impl Line {
         let (source, name) = (sources.get(self.at.source), name(self.at, sources));
         let line =
             String::from_utf8_lossy(&source.text[source.line(source.line_of(self.at.start))]);
-        let shown: String = line.trim().chars().take(MOST).collect();
+        let line = line.trim();
+        let mut shown: String = line.chars().take(MOST).collect();
+        if shown.len() < line.len() {
+            shown.push('…');
+        }
         match self.shows {
             Shows::Empty | Shows::Comment => format!("{name} (`{shown}`)"),
             Shows::Map => {

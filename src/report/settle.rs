@@ -295,7 +295,11 @@ impl Places<'_> {
             Some(rule) => Own::Form(&rule.message),
             None => Own::Form(""),
         };
-        let labels = diagnostic.labels.iter().map(|l| l.span);
+        let labels = diagnostic.labels.iter().map(|l| match l.role {
+            // The help quotes the whole line.
+            Role::Fix => self.line_at(l.span),
+            _ => l.span,
+        });
         let places = std::iter::once(self.line_of(diagnostic.span)).chain(labels);
         let quoted = self.quoted(places.collect());
         // Values are written otherwise in the rendered text; where a message shows them, it quotes.
@@ -324,6 +328,11 @@ impl Places<'_> {
         if span.end > span.start + 1 {
             return span;
         }
+        self.line_at(span)
+    }
+
+    /// The line that a span starts on.
+    fn line_at(&self, span: Span) -> Span {
         let source = self.sources.get(span.source);
         let line = source.line(source.line_of(span.start));
         Span::new(span.source, line.start, line.end)

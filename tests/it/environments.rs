@@ -180,7 +180,8 @@ fn values_that_sops_encrypted_are_placeholders_that_no_report_shows() {
         enc("str"),
         enc("str"),
         enc("int"),
-        enc("str")
+        // What SOPS keeps for itself is no value, and may be shown.
+        enc("str").replace("c2VjcmV0", "bWFj")
     );
     let folder = chart(&[
         ("chart/values-prod.yaml", &values),

@@ -365,6 +365,41 @@ fn names_and_messages_of_a_secrets_template_stay() {
     assert!(printed.contains("say auth.key, please"), "{printed}");
 }
 
+/// The help of a finding quotes the whole line where something missing is to be written.
+#[test]
+fn a_line_to_write_at_hides_the_secret_beside() {
+    let values = "db: {password: hunter2-default, resources: {}}\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: a\n    image: a:1\n    resources: {{ toYaml .Values.db.resources }}\n";
+    let folder = chart(&[
+        FILES[0],
+        ("values.yaml", values),
+        ("values-prod.yaml", "{}\n"),
+        ("templates/pod.yaml", pod),
+    ]);
+    let arguments = ["--no-config", "--fail-on", "never", "--format"];
+    for format in crate::formats() {
+        let printed = run(folder.path(), &[&["."], &arguments[..], &[format]].concat());
+        hides("a line to write at", &printed);
+        let line = "(`db: {password: ***, resources: {}}`)";
+        assert!(format != "json" || printed.contains(line), "{printed}");
+    }
+}
+
+/// A default that reaches a Secret is no default of the schema.
+#[test]
+fn a_schema_hides_the_defaults_of_secrets() {
+    let values = "first: constant-s3cret\nlist: [literal-s3cret]\nsecond: open\n";
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a, labels: {a: {{ .Values.second }}}}\nstringData:\n  a: {{ .Values.first }}\n  b: {{ index .Values.list 0 }}\n";
+    let folder = chart(&[
+        FILES[0],
+        ("values.yaml", values),
+        ("templates/secret.yaml", secret),
+    ]);
+    let printed = run(folder.path(), &["schema", ".", "--no-config"]);
+    hides("a schema", &printed);
+    assert!(printed.contains("\"default\": \"open\""), "{printed}");
+}
+
 /// Charts that hold PLANTED wherever a secret may come from or go to.
 fn planted() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
     let chart = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
@@ -521,7 +556,7 @@ fn nothing_that_is_printed_depends_on_a_secret() {
                 let texts: Vec<_> = texts.iter().map(|(file, text)| (*file, &**text)).collect();
                 (password, chart(&texts))
             });
-            let of_chart = (name == "chart").then_some(&others[..]).unwrap_or_default();
+            let of_chart = if name == "chart" { &others[..] } else { &[] };
             for arguments in lints.iter().map(|a| &a[..]).chain(of_chart.iter().copied()) {
                 let [one, two] = folders
                     .each_ref()
