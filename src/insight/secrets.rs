@@ -94,7 +94,8 @@ impl Secrets {
         secrets
     }
 
-    /// Values whose names sound like secrets, in the files of a chart that could not be loaded.
+    /// Values whose names sound like secrets, in the files of a chart that could not be loaded, and
+    /// in declarations of releases.
     pub fn of_files(sources: &Sources) -> Secrets {
         let mut secrets = Secrets::default();
         let may_hold_values = |s: &Source| {
@@ -108,6 +109,11 @@ impl Secrets {
                 .map(|(id, _)| id),
             sources,
         );
+        // A declaration of a release holds values in a text.
+        let declarations = sources
+            .files()
+            .filter(|(_, s)| matches!(s.kind, SourceKind::Deployment));
+        declarations.for_each(|(id, _)| secrets.add_lines(id, sources));
         secrets
     }
 

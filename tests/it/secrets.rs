@@ -385,6 +385,17 @@ fn a_line_to_write_at_hides_the_secret_beside() {
     }
 }
 
+#[test]
+fn a_declaration_hides_them_in_its_text_of_values() {
+    let application = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: web}\nspec:\n  destination: {namespace: web, server: https://kubernetes.default.svc}\n  source:\n    repoURL: https://git.example.com/deploy\n    path: chart\n    helm:\n      values: |\n        auth: {password: hunter2-default}\n        x: [\n";
+    let folder = chart(&[("app.yaml", application), ("chart/Chart.yaml", FILES[0].1)]);
+    let printed = run(folder.path(), &[".", "--no-config", "--fail-on", "never"]);
+    hides("a declaration", &printed);
+    assert!(printed.contains("`values` is no YAML"), "{printed}");
+    let printed = run(folder.path(), &["deployments", ".", "--no-config"]);
+    hides("the list of deployments", &printed);
+}
+
 /// A default that reaches a Secret is no default of the schema.
 #[test]
 fn a_schema_hides_the_defaults_of_secrets() {
