@@ -23,8 +23,9 @@ impl Bounds {
         };
         let contains = |folder: &PathBuf| real.starts_with(folder) && real != *folder;
         let repository = work_tree(&real).map(Path::to_path_buf).or_else(|| {
-            let given = given.iter().filter_map(|path| path.canonicalize().ok());
+            let given = given.iter().filter(|path| may_contain(path, chart));
             given
+                .filter_map(|path| path.canonicalize().ok())
                 .filter(contains)
                 .min_by_key(|path| path.as_os_str().len())
         });
@@ -34,6 +35,16 @@ impl Bounds {
             repository,
         }
     }
+}
+
+/// Whether a PATH may lead to a chart by the texts of both: a run of thousands of paths resolves the
+/// links of few.
+fn may_contain(given: &Path, chart: &Path) -> bool {
+    let text = given.as_os_str().as_encoded_bytes();
+    chart.as_os_str().as_encoded_bytes().starts_with(text)
+        || text.starts_with(b".")
+        || given.is_absolute() != chart.is_absolute()
+        || memchr::memmem::find(text, b"..").is_some()
 }
 
 #[cfg(test)]
