@@ -35,7 +35,7 @@ pub(crate) struct Place {
 pub(crate) struct Places<'r> {
     rendering: &'r RenderedChart,
     sources: &'r Sources,
-    /// The objects by the text that they are read from.
+    /// The objects by the text that they are read from, in its order.
     objects: FxHashMap<SourceId, Vec<(&'r EnvironmentRender, &'r Object)>>,
     /// The branches by the set of templates.
     bodies: RefCell<FxHashMap<*const Templates, Rc<Bodies<'r>>>>,
@@ -72,6 +72,9 @@ impl<'r> Places<'r> {
                 let of_text = objects.entry(object.root.span.source).or_default();
                 of_text.push((render, object));
             }
+        }
+        for of_text in objects.values_mut() {
+            of_text.sort_by_key(|(_, object)| object.root.span.start);
         }
         Places {
             rendering,
@@ -117,8 +120,15 @@ impl<'r> Places<'r> {
         diagnostic: &Diagnostic,
     ) -> Option<((&'r EnvironmentRender, &'r Object), Path)> {
         let objects = self.objects.get(&diagnostic.span.source)?;
-        let is_it = |(_, object): &&(_, &Object)| object.root.span.holds(diagnostic.span);
-        let found = *objects.iter().find(is_it)?;
+        // The objects of a text follow each other; several environments may have the same one.
+        let begins = |(_, object): &(_, &Object)| object.root.span.start;
+        let end = objects.partition_point(|of| begins(of) <= diagnostic.span.start);
+        let last = objects[..end].last().map(begins)?;
+        let first = objects.partition_point(|of| begins(of) < last);
+        let found = objects[first];
+        if !found.1.root.span.holds(diagnostic.span) {
+            return None;
+        }
         let path = Path::of(diagnostic.path.as_deref()?, &found.1.root);
         Some((found, path))
     }
