@@ -23,6 +23,7 @@ use crate::template::Evaluator;
 use crate::template::Templates;
 use crate::value::Value;
 use clap::error::{ContextKind, ContextValue};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[derive(clap::Args, Debug)]
@@ -317,7 +318,7 @@ fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Char
             format!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {path}")
         });
     }
-    let bounds = Bounds::of(Path::new(path), &[]);
+    let bounds = Bounds::of(Path::new(path), &BTreeSet::new());
     let options = helm::Options {
         links: match arguments.follow_symlinks {
             true => helm::Links::Followed,

@@ -3,12 +3,12 @@
 
 use crate::Options;
 use crate::insight::secrets::Secrets;
-use crate::project::deploy::{Deployments, Release};
+use crate::project::deploy::{Deployments, Fault, Release};
 use crate::project::setup::{Setup, Setups};
 use crate::project::unit::Unit;
 use crate::report::settle::settle;
 use crate::report::{Report, suppress};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Reads what the repositories of the units deploy, each once, with the number of its first unit.
@@ -55,42 +55,32 @@ pub(super) fn charts_elsewhere(
 
 /// What is wrong with the declarations below the paths of the command line, and how many releases
 /// cannot be rendered.
-pub(super) fn report(
-    deployed: &[(usize, Arc<Deployments>)],
-    setups: &Setups,
-    options: &Options,
-) -> Report {
-    let paths: Vec<PathBuf> = options
-        .paths
-        .iter()
-        .filter_map(|p| p.canonicalize().ok())
-        .collect();
-    let is_meant = |file: &str| {
-        let file = Path::new(file).canonicalize().unwrap_or_default();
-        paths.iter().any(|path| file.starts_with(path))
-    };
+pub(super) fn report(deployed: &[(usize, Arc<Deployments>)], setups: &Setups) -> Report {
     let mut report = Report::default();
     for (unit, all) in deployed {
+        let setup = setups.of(*unit);
+        let is_meant = |file: &str| {
+            let file = Path::new(file).canonicalize().unwrap_or_default();
+            file.ancestors().any(|path| setup.given.contains(path))
+        };
         let is_open = |release: &&Release| {
             release.unresolved.is_some() && is_meant(&release.place.locate().0)
         };
         report.summary.not_resolved += all.releases.iter().filter(is_open).count();
         for fault in &all.faults {
             if is_meant(&fault.place().locate().0) {
-                report.merge(finding(fault, setups.of(*unit)));
+                report.merge(finding(fault, setup));
             }
         }
     }
     report
 }
 
-fn finding(fault: &crate::project::deploy::Fault, setup: &Setup) -> Report {
+fn finding(fault: &Fault, setup: &Setup) -> Report {
     let mut report = Report::default();
-    let mut diagnostic = fault.diagnostic.clone();
-    let Some(severity) = setup.severity_of(&diagnostic.rule, diagnostic.severity) else {
+    let Some(diagnostic) = setup.chosen(fault.diagnostic.clone()) else {
         return report;
     };
-    diagnostic.severity = severity;
     let sources = &fault.texts.sources;
     report.findings = settle(vec![diagnostic], sources, &Secrets::of_files(sources), &[]);
     report.summary.suppressed = suppress::apply(

@@ -123,14 +123,8 @@ impl Whole {
             .chain(values::check(rendering, &content.sources))
             .chain(drift::check(rendering, &content.sources))
             .chain(ignored);
-        let with_severity = |d: Diagnostic| {
-            Some(Diagnostic {
-                severity: setup.severity_of(&d.rule, d.severity)?,
-                ..d
-            })
-        };
         whole.of_chart = about_values
-            .filter_map(with_severity)
+            .filter_map(|found| setup.chosen(found))
             .chain(setup.rules.check_chart(&rendering.chart, &content.sources))
             .collect();
         let held_back = usage.held_back.into_iter();

@@ -74,7 +74,7 @@ fn lint_units(options: &Options) -> Result<Report, Error> {
         setups = Setups::new(&units, options)?;
     }
     let mut report = lint_each(&units, &setups, options)?;
-    report.merge(deployed::report(&deployments, &setups, options));
+    report.merge(deployed::report(&deployments, &setups));
     let left_out = left_out.into_iter().map(|(kind, n)| (kind.name(), n));
     report.summary.left_out = left_out.collect();
     finish(&mut report, setups.all(), options)?;

@@ -44,13 +44,7 @@ fn settled(
         return Vec::new();
     };
     let judged = pairs.iter().flat_map(|(from, to)| upgrade::judge(from, to));
-    let chosen = judged.chain(more).filter_map(|diagnostic| {
-        let severity = setup.severity_of(&diagnostic.rule, diagnostic.severity)?;
-        Some(Diagnostic {
-            severity,
-            ..diagnostic
-        })
-    });
+    let chosen = judged.chain(more).filter_map(|found| setup.chosen(found));
     let environments = to.rendering.environment_names();
     settle(chosen.collect(), to.sources, to.secrets, &environments)
 }

@@ -2,6 +2,7 @@
 //! lead to any file of the machine.
 
 use crate::source::paths::work_tree;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The folders that a chart may reach into. All are without links in their paths.
@@ -16,35 +17,22 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds of the chart at `chart`, with the PATHs that were given.
-    pub(crate) fn of(chart: &Path, given: &[PathBuf]) -> Bounds {
+    /// The bounds of the chart at `chart`, with the PATHs that were given, without links.
+    pub(crate) fn of(chart: &Path, given: &BTreeSet<PathBuf>) -> Bounds {
         let Ok(real) = chart.canonicalize() else {
             return Bounds::default();
         };
-        let contains = |folder: &PathBuf| real.starts_with(folder) && real != *folder;
-        let repository = work_tree(&real).map(Path::to_path_buf).or_else(|| {
-            let given = given.iter().filter(|path| may_contain(path, chart));
-            given
-                .filter_map(|path| path.canonicalize().ok())
-                .filter(contains)
-                .min_by_key(|path| path.as_os_str().len())
-        });
-        let here = || Path::new(".").canonicalize().ok().filter(contains);
+        let above = || real.ancestors().skip(1);
+        let outermost_given = || above().filter(|folder| given.contains(*folder)).last();
+        let repository = work_tree(&real).or_else(outermost_given);
+        let repository = repository.map(Path::to_path_buf);
+        let here = || Path::new(".").canonicalize().ok();
         Bounds {
-            local: repository.clone().or_else(here),
+            local: (repository.clone())
+                .or_else(|| here().filter(|here| above().any(|folder| folder == here))),
             repository,
         }
     }
-}
-
-/// Whether a PATH may lead to a chart by the texts of both: a run of thousands of paths resolves the
-/// links of few.
-fn may_contain(given: &Path, chart: &Path) -> bool {
-    let text = given.as_os_str().as_encoded_bytes();
-    chart.as_os_str().as_encoded_bytes().starts_with(text)
-        || text.starts_with(b".")
-        || given.is_absolute() != chart.is_absolute()
-        || memchr::memmem::find(text, b"..").is_some()
 }
 
 #[cfg(test)]
@@ -58,7 +46,7 @@ mod tests {
         let chart = top.join("charts/app");
         std::fs::create_dir_all(&chart).expect("a folder");
         let repository = |given: &[&str]| {
-            let given: Vec<PathBuf> = given.iter().map(|path| top.join(path)).collect();
+            let given: BTreeSet<PathBuf> = given.iter().map(|path| top.join(path)).collect();
             Bounds::of(&chart, &given).repository
         };
         assert_eq!(repository(&["charts/app"]), None);
@@ -69,7 +57,7 @@ mod tests {
         std::fs::create_dir(top.join(".git")).expect("a folder");
         assert_eq!(repository(&["charts/app"]), Some(top.clone()));
         assert_eq!(repository(&["charts"]), Some(top.clone()));
-        let bounds = Bounds::of(&chart, &[]);
+        let bounds = Bounds::of(&chart, &BTreeSet::new());
         assert_eq!(
             (bounds.local, bounds.repository),
             (Some(top.clone()), Some(top))

@@ -116,7 +116,7 @@ impl RenderedChart {
             Which::All => options.reuse.deployments.around(path, setup, options),
             Which::Releases(_) | Which::Undeployed => Arc::default(),
         };
-        let bounds = Bounds::of(path, &options.paths);
+        let bounds = Bounds::of(path, &setup.given);
         let load = helm::Options {
             links: match options.follow_symlinks {
                 true => helm::Links::Followed,

@@ -17,7 +17,7 @@ use crate::source::{Sources, Span};
 use crate::yaml::Data;
 use crate::yaml::Node;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A configuration, ready for use.
 pub struct Setup {
+    /// The PATHs of the command line, without links.
+    pub given: BTreeSet<PathBuf>,
     pub config: Config,
     pub rules: Rules,
     /// The configuration and the user-defined rules. Each unit starts from a copy, so that their
@@ -83,7 +85,9 @@ impl Setup {
             let added = locations.add(location);
             found.extend(added.err().map(|why| fault(*span, why)));
         }
+        let given = options.paths.iter();
         let setup = Setup {
+            given: given.filter_map(|path| path.canonicalize().ok()).collect(),
             used,
             config,
             rules,
@@ -159,6 +163,15 @@ impl Setup {
             }
         }
         faults
+    }
+
+    /// A finding of the native checks with the severity that is chosen; none if its rule is not
+    /// selected.
+    pub(crate) fn chosen(&self, found: Diagnostic) -> Option<Diagnostic> {
+        Some(Diagnostic {
+            severity: self.severity_of(&found.rule, found.severity)?,
+            ..found
+        })
     }
 
     /// The severity with which a finding of the native checks is reported; none if its rule is not

@@ -274,7 +274,7 @@ impl Known {
         if let Some(deployments) = self.of_chart_elsewhere(path) {
             return deployments;
         }
-        let root = Bounds::of(path, &options.paths).repository;
+        let root = Bounds::of(path, &setup.given).repository;
         let Some(root) = root.filter(|_| setup.config.deployments.are_read) else {
             return Arc::default();
         };
@@ -300,9 +300,8 @@ impl Known {
     fn of_chart_elsewhere(&self, path: &Path) -> Option<Arc<Deployments>> {
         let key = path.canonicalize().ok()?;
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let deploys = |d: &&Arc<Deployments>| d.of_charts.contains_key(&key);
-        let mut elsewhere = known.values().filter(|d| !key.starts_with(&d.root));
-        elsewhere.find(deploys).cloned()
+        let mut deploying = known.values().filter(|d| d.of_charts.contains_key(&key));
+        deploying.find(|d| !key.starts_with(&d.root)).cloned()
     }
 
     /// Forgets what was read from files that have changed since. New files are not noticed.
