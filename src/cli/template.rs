@@ -318,7 +318,7 @@ fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Char
             format!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {path}")
         });
     }
-    let bounds = Bounds::of(Path::new(path), &BTreeSet::new());
+    let bounds = Bounds::of(Path::new(path), &BTreeSet::new(), false);
     let options = helm::Options {
         links: match arguments.follow_symlinks {
             true => helm::Links::Followed,

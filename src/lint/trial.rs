@@ -13,8 +13,6 @@ use crate::limits::Limits;
 use crate::lint;
 use crate::manifest::{self, Object};
 use crate::project::config;
-use crate::project::deploy::Known;
-use crate::project::reuse::Reuse;
 use crate::rule::Across;
 use crate::rule::Definition;
 use crate::rule::Rules;
@@ -24,7 +22,6 @@ use crate::source::{Source, SourceKind, Sources};
 use crate::yaml;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The result of one example or fixture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,8 +164,6 @@ pub(crate) struct Files<'f> {
 /// user-defined rule.
 pub(crate) fn fixtures(id: &str, folder: &Path, files: Option<Files<'_>>) -> Vec<Trial> {
     let mut trials = Vec::new();
-    // All lie in one repository.
-    let deployments = Arc::default();
     for (kind, fails) in [("fail", true), ("pass", false)] {
         let mut cases: Vec<PathBuf> = std::fs::read_dir(folder.join(kind))
             .into_iter()
@@ -178,23 +173,18 @@ pub(crate) fn fixtures(id: &str, folder: &Path, files: Option<Files<'_>>) -> Vec
             .collect();
         cases.sort();
         trials.extend(cases.into_iter().map(|case| Trial {
-            failure: fixture_fails(id, &case, fails, files, &deployments),
+            failure: fixture_fails(id, &case, fails, files),
             what: case.display().to_string(),
         }));
     }
     trials
 }
 
-fn fixture_fails(
-    id: &str,
-    case: &Path,
-    fails: bool,
-    files: Option<Files<'_>>,
-    deployments: &Arc<Known>,
-) -> Option<String> {
+fn fixture_fails(id: &str, case: &Path, fails: bool, files: Option<Files<'_>>) -> Option<String> {
     let own = case.join(config::FILE_NAMES[0]);
     let options = Options {
         paths: vec![case.to_path_buf()],
+        alone: true,
         config: if own.is_file() {
             ConfigChoice::File(own)
         } else {
@@ -203,7 +193,6 @@ fn fixture_fails(
         select: vec![id.to_owned()],
         rule_paths: files.map(|f| f.all.to_vec()).unwrap_or_default(),
         require_schema: fails,
-        reuse: Arc::new(Reuse::of(deployments.clone())),
         ..Options::default()
     };
     let report = match lint(&options) {

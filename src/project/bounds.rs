@@ -17,14 +17,16 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds of the chart at `chart`, with the PATHs that were given, without links.
-    pub(crate) fn of(chart: &Path, given: &BTreeSet<PathBuf>) -> Bounds {
+    /// The bounds of the chart at `chart`, with the PATHs that were given, without links. `alone`:
+    /// no git work tree counts.
+    pub(crate) fn of(chart: &Path, given: &BTreeSet<PathBuf>, alone: bool) -> Bounds {
         let Ok(real) = chart.canonicalize() else {
             return Bounds::default();
         };
         let above = || real.ancestors().skip(1);
         let outermost_given = || above().filter(|folder| given.contains(*folder)).last();
-        let repository = work_tree(&real).or_else(outermost_given);
+        let work_tree = work_tree(&real).filter(|_| !alone);
+        let repository = work_tree.or_else(outermost_given);
         let repository = repository.map(Path::to_path_buf);
         let here = || Path::new(".").canonicalize().ok();
         Bounds {
@@ -47,7 +49,7 @@ mod tests {
         std::fs::create_dir_all(&chart).expect("a folder");
         let repository = |given: &[&str]| {
             let given: BTreeSet<PathBuf> = given.iter().map(|path| top.join(path)).collect();
-            Bounds::of(&chart, &given).repository
+            Bounds::of(&chart, &given, false).repository
         };
         assert_eq!(repository(&["charts/app"]), None);
         assert_eq!(
@@ -57,7 +59,12 @@ mod tests {
         std::fs::create_dir(top.join(".git")).expect("a folder");
         assert_eq!(repository(&["charts/app"]), Some(top.clone()));
         assert_eq!(repository(&["charts"]), Some(top.clone()));
-        let bounds = Bounds::of(&chart, &BTreeSet::new());
+        let within = BTreeSet::from([top.join("charts")]);
+        assert_eq!(
+            Bounds::of(&chart, &within, true).repository,
+            Some(top.join("charts"))
+        );
+        let bounds = Bounds::of(&chart, &BTreeSet::new(), false);
         assert_eq!(
             (bounds.local, bounds.repository),
             (Some(top.clone()), Some(top))

@@ -13,6 +13,7 @@ use crate::helm::{Chart, Dependency, Error, Loader, metadata::Metadata};
 use crate::project::bounds::Bounds;
 use crate::project::config::Shelf;
 use crate::source::Span;
+use crate::source::paths::from_here;
 pub(crate) use index::Indexes;
 use index::{Extent, Wanted};
 use rustc_hash::FxHashMap;
@@ -307,23 +308,6 @@ fn shown(location: &str) -> String {
         "" if location.starts_with('/') => "/".into(),
         "" => ".".into(),
         path => path.into(),
-    }
-}
-
-/// A path, which has no links in it, as it is reached from the working directory.
-pub(crate) fn from_here(path: &Path) -> PathBuf {
-    let Ok(here) = Path::new(".").canonicalize() else {
-        return path.to_path_buf();
-    };
-    if let Ok(below) = path.strip_prefix(&here) {
-        return match below.as_os_str().is_empty() {
-            true => ".".into(),
-            false => below.to_path_buf(),
-        };
-    }
-    match here.strip_prefix(path) {
-        Ok(down) => down.iter().map(|_| "..").collect(),
-        Err(_) => path.to_path_buf(),
     }
 }
 

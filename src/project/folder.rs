@@ -113,7 +113,7 @@ pub(super) fn search(
 
 /// Whether a path below the folder that is searched leads into a folder of inputs for tests:
 /// `testdata`, or `tests/data`.
-fn is_test_data(below: &Path) -> bool {
+pub(super) fn is_test_data(below: &Path) -> bool {
     const TESTS: [&str; 4] = ["e2e", "integration", "test", "tests"];
     const DATA: [&str; 5] = ["data", "dataset", "datasets", "fixtures", "test_data"];
     let mut names = below.parent().into_iter().flatten();

@@ -13,6 +13,7 @@ mod folder;
 pub(crate) mod foreign;
 pub(crate) mod gaps;
 pub(crate) mod kustomize;
+pub(crate) mod listing;
 pub(crate) mod options;
 pub(crate) mod rendering;
 pub(crate) mod reuse;

@@ -15,6 +15,9 @@ use std::time::Instant;
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub paths: Vec<PathBuf>,
+    /// Whether each path is a repository of its own, whatever git work tree contains it: fixtures of
+    /// rules are.
+    pub alone: bool,
     /// Whether the paths are changed files: then their charts are linted, and files that belong to
     /// no chart are left out.
     pub changed: bool,

@@ -16,7 +16,6 @@ use crate::helm::render::{self, Cache, Output, Problem, Rendered};
 use crate::kubernetes;
 use crate::limits::Limit;
 use crate::manifest::Object;
-use crate::project::bounds::Bounds;
 use crate::project::dependencies::{self, Found, Places};
 use crate::project::deploy::{Deployments, HandOver, Release};
 use crate::project::options::Given;
@@ -116,7 +115,7 @@ impl RenderedChart {
             Which::All => options.reuse.deployments.around(path, setup, options),
             Which::Releases(_) | Which::Undeployed => Arc::default(),
         };
-        let bounds = Bounds::of(path, &setup.given);
+        let bounds = setup.bounds(path);
         let load = helm::Options {
             links: match options.follow_symlinks {
                 true => helm::Links::Followed,

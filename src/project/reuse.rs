@@ -61,14 +61,6 @@ pub struct Reuse {
 }
 
 impl Reuse {
-    /// Reuses only what is known of deployments, for charts of the same repositories.
-    pub(crate) fn of(deployments: Arc<Known>) -> Reuse {
-        Reuse {
-            deployments,
-            ..Reuse::default()
-        }
-    }
-
     /// The objects of a text, from the cache if the same text was read before for the same
     /// environment and versions.
     pub(crate) fn manifests(
@@ -84,6 +76,12 @@ impl Reuse {
             self.manifests
                 .get((output.text, environment, holds), same, || Arc::new(read())),
         )
+    }
+
+    /// Forgets what was read of repositories, because files may have changed.
+    pub(crate) fn forget_repositories(&self) {
+        self.indexes.forget();
+        self.deployments.forget();
     }
 
     /// The cache for the next run of the same chart under the same configuration: the entries that

@@ -7,6 +7,7 @@ use crate::diagnostic::{Diagnostic, RuleId, Severity, Versions, did_you_mean, id
 use crate::helm::Chart;
 use crate::kubernetes::locations::Locations;
 use crate::limits::Limit;
+use crate::project::bounds::Bounds;
 use crate::project::config::{self, Config};
 use crate::project::unit::Unit;
 use crate::rule;
@@ -27,6 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Setup {
     /// The PATHs of the command line, without links.
     pub given: BTreeSet<PathBuf>,
+    /// See [`Options::alone`].
+    alone: bool,
     pub config: Config,
     pub rules: Rules,
     /// The configuration and the user-defined rules. Each unit starts from a copy, so that their
@@ -88,6 +91,7 @@ impl Setup {
         let given = options.paths.iter();
         let setup = Setup {
             given: given.filter_map(|path| path.canonicalize().ok()).collect(),
+            alone: options.alone,
             used,
             config,
             rules,
@@ -96,6 +100,11 @@ impl Setup {
             locations: Arc::new(locations),
         };
         setup.check_names(options)
+    }
+
+    /// The bounds of the chart at a path.
+    pub(crate) fn bounds(&self, chart: &Path) -> Bounds {
+        Bounds::of(chart, &self.given, self.alone)
     }
 
     /// Checks the names of rules. An unknown one is an error on the command line, and a finding in

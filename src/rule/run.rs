@@ -575,24 +575,24 @@ impl Rules {
             for (i, _) in objects.iter().enumerate().filter(|(_, o)| {
                 rule.definition.kinds.is_empty() || rule.is_for(o, pod::makes_pods(o))
             }) {
-                let mut of_object = Vec::new();
                 let bindings = Bindings {
                     object: Some(&*roots[i]),
                     unit: Some(&**list),
                     ..Bindings::default()
                 };
-                rule.evaluate(
-                    &bindings,
-                    &Path::root(),
-                    limits,
-                    &self.problems,
-                    &mut of_object,
-                );
+                let of_object = self.violations(rule, &bindings, limits);
                 found.extend(of_object.into_iter().map(|f| (i, f)));
             }
             of_unit.take(rule, found, gaps);
         }
         of_unit
+    }
+
+    /// What a CEL rule finds that checks whole objects, or the chart.
+    fn violations(&self, rule: &Rule, bindings: &Bindings<'_>, limits: &Limits) -> Vec<Violation> {
+        let mut found = Vec::new();
+        rule.evaluate(bindings, &Path::root(), limits, &self.problems, &mut found);
+        found
     }
 
     /// Applies the rules of the scope environments to one unit. The numbers in the result are the
@@ -638,19 +638,12 @@ impl Rules {
                 for (i, _) in environment.objects.iter().enumerate().filter(|(_, o)| {
                     rule.definition.kinds.is_empty() || rule.is_for(o, pod::makes_pods(o))
                 }) {
-                    let mut of_object = Vec::new();
                     let bindings = Bindings {
                         object: Some(&*roots[e][i]),
                         environments: Some(&*list),
                         ..Bindings::default()
                     };
-                    rule.evaluate(
-                        &bindings,
-                        &Path::root(),
-                        limits,
-                        &self.problems,
-                        &mut of_object,
-                    );
+                    let of_object = self.violations(rule, &bindings, limits);
                     found.extend(of_object.into_iter().map(|f| (e, i, f)));
                 }
             }
@@ -698,18 +691,11 @@ impl Rules {
                 ("templates", names(&chart.templates)),
                 ("files", names(&chart.files)),
             ]);
-            let mut of_chart = Vec::new();
-            rule.evaluate(
-                &Bindings {
-                    chart: Some(&*bound),
-                    ..Bindings::default()
-                },
-                &Path::root(),
-                &sources.limits,
-                &self.problems,
-                &mut of_chart,
-            );
-            for finding in of_chart {
+            let bindings = Bindings {
+                chart: Some(&*bound),
+                ..Bindings::default()
+            };
+            for finding in self.violations(rule, &bindings, &sources.limits) {
                 // `at` is a path in Chart.yaml.
                 let mut diagnostic = Diagnostic::new(
                     finding.rule,

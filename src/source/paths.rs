@@ -34,6 +34,18 @@ pub(crate) fn seen_from(folder: &Path, path: &Path) -> PathBuf {
         .collect()
 }
 
+/// A path, which has no links in it, as it is reached from the working directory.
+pub(crate) fn from_here(path: &Path) -> PathBuf {
+    let seen = match Path::new(".").canonicalize() {
+        Ok(here) => seen_from(&here, path),
+        Err(_) => path.to_path_buf(),
+    };
+    match seen.as_os_str().is_empty() {
+        true => ".".into(),
+        false => seen,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

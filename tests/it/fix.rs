@@ -171,6 +171,14 @@ fn a_byte_order_mark_stays_where_it_is() {
 }
 
 /// The container's security context is a value of values.yaml.
+const FIX_ESCALATION: [&str; 5] = [
+    "app",
+    "--no-config",
+    "--select",
+    "privilege-escalation-allowed",
+    "--fix",
+];
+
 const ESCALATES: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: NAME}
@@ -189,13 +197,6 @@ spec:
 
 #[test]
 fn a_missing_field_whose_value_is_sure_is_added_where_the_template_reads_it() {
-    let rule = [
-        "app",
-        "--no-config",
-        "--select",
-        "privilege-escalation-allowed",
-        "--fix",
-    ];
     for (context, wanted) in [
         (" {}", "context:\n  allowPrivilegeEscalation: false\n"),
         (
@@ -213,7 +214,7 @@ fn a_missing_field_whose_value_is_sure_is_added_where_the_template_reads_it() {
             let text = ESCALATES.replace("NAME", name);
             crate::write(&app, format!("templates/{name}.yaml"), &text);
         }
-        let (code, out, err) = crate::run(folder.path(), &rule);
+        let (code, out, err) = crate::run(folder.path(), &FIX_ESCALATION);
         assert_eq!(code, 0, "{out}{err}");
         assert_eq!(read(folder.path(), "values.yaml"), wanted, "{err}");
     }
@@ -233,14 +234,7 @@ fn a_missing_field_without_a_value_is_added_to_the_template() {
         .replace("          {{- end }}\n", "")
         .replace("NAME", "web");
     crate::write(&app, "templates/web.yaml", &plain);
-    let rule = [
-        "app",
-        "--no-config",
-        "--select",
-        "privilege-escalation-allowed",
-        "--fix",
-    ];
-    let (code, out, err) = crate::run(folder.path(), &rule);
+    let (code, out, err) = crate::run(folder.path(), &FIX_ESCALATION);
     assert_eq!(code, 0, "{out}{err}");
     let text = read(folder.path(), "templates/web.yaml");
     let wanted = "        - name: web\n          securityContext:\n            allowPrivilegeEscalation: false\n          image: app:1.0\n";
@@ -257,14 +251,7 @@ fn a_missing_field_that_would_change_another_object_is_not_added() {
     crate::write(&app, "templates/web.yaml", ESCALATES.replace("NAME", "web"));
     let other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {context: {{ .Values.context | toJson | quote }}}\n";
     crate::write(&app, "templates/c.yaml", other);
-    let rule = [
-        "app",
-        "--no-config",
-        "--select",
-        "privilege-escalation-allowed",
-        "--fix",
-    ];
-    let (code, _, err) = crate::run(folder.path(), &rule);
+    let (code, _, err) = crate::run(folder.path(), &FIX_ESCALATION);
     assert_eq!(code, 1, "{err}");
     assert!(err.contains("it would change ConfigMap/c"), "{err}");
     assert_eq!(read(folder.path(), "values.yaml"), "context: {}\n");

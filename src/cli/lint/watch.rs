@@ -45,7 +45,7 @@ pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) 
             crate::escape::escape_controls(&seen.changes(&now))
         );
         seen = now;
-        options.reuse.deployments.forget();
+        options.reuse.forget_repositories();
         // An empty line separates the reports. Writing it also detects a closed stdout.
         if !terminal && try_print(b"\n").is_err() {
             return 0;

@@ -3,6 +3,7 @@
 
 use crate::go::semver::{Constraint, Version};
 use crate::helm::metadata::Metadata;
+use crate::project::listing::{Listing, Listings};
 use crate::source::Sources;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
@@ -10,8 +11,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The limit on files and folders that are looked at in one folder.
-const MOST_ENTRIES: usize = 200_000;
 /// The limit on the bytes of an archive that are unpacked to find its Chart.yaml, which is its first
 /// file if Helm has made it.
 const MOST_UNPACKED: u64 = 8 << 20;
@@ -19,26 +18,41 @@ const MOST_UNPACKED: u64 = 8 << 20;
 /// How a folder is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Extent {
-    /// All of it, without hidden files, files that git ignores, and files of charts.
+    /// All files of its listing that are not within charts, but in their charts/.
     Repository,
     /// The charts and archives in it, and in folders in it. Archives in Helm 4's cache have hashes as
     /// names.
     Shelf,
 }
 
-/// The charts of the folders that were searched. The editor keeps it, because a search takes longer
-/// than a keystroke may.
+/// The files of repositories, and the charts of the folders that were searched. The editor keeps them,
+/// because a search takes longer than a keystroke may.
 #[derive(Debug, Default)]
-pub(crate) struct Indexes(Mutex<FxHashMap<(PathBuf, Extent), Arc<Index>>>);
+pub(crate) struct Indexes {
+    pub(in crate::project) listings: Listings,
+    charts: Mutex<FxHashMap<(PathBuf, Extent), Arc<Index>>>,
+}
 
 impl Indexes {
     pub(super) fn get(&self, folder: &Path, extent: Extent) -> Arc<Index> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (folder.to_path_buf(), extent);
+        let mut known = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = || match extent {
+            Extent::Repository => Index::of_repository(folder, &self.listings.get(folder)),
+            Extent::Shelf => Index::of_shelf(folder),
+        };
         known
-            .entry(key)
-            .or_insert_with(|| Arc::new(Index::of(folder, extent)))
+            .entry((folder.to_path_buf(), extent))
+            .or_insert_with(|| Arc::new(read()))
             .clone()
+    }
+
+    /// Forgets all, because files may have come or gone.
+    pub(in crate::project) fn forget(&self) {
+        self.listings.forget();
+        self.charts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 
@@ -59,32 +73,33 @@ pub(super) struct Index {
     charts: Vec<(String, String, PathBuf)>,
     /// Archives whose name is that of a chart with its version, as in `redis-1.2.0.tgz`.
     archives: Vec<PathBuf>,
-    /// Whether there was more than [`MOST_ENTRIES`].
+    /// Whether there are too many files to search all.
     pub is_cut: bool,
 }
 
 impl Index {
-    fn of(folder: &Path, extent: Extent) -> Index {
+    fn of_repository(root: &Path, listing: &Listing) -> Index {
+        let mut index = Index {
+            is_cut: listing.is_cut,
+            ..Index::default()
+        };
+        for file in listing
+            .files
+            .iter()
+            .filter(|f| may_be_chart(f) && !is_in_chart(f, listing))
+        {
+            index.add(&root.join(file));
+        }
+        index
+    }
+
+    fn of_shelf(folder: &Path) -> Index {
         let mut index = Index::default();
         let mut walk = ignore::WalkBuilder::new(folder);
-        walk.require_git(false);
-        if extent == Extent::Repository {
-            walk.filter_entry(|entry| {
-                let above = entry.path().parent().filter(|_| entry.depth() > 1);
-                let is_in_chart = above.is_some_and(|f| f.join("Chart.yaml").is_file());
-                !is_in_chart || entry.file_name() == "Chart.yaml" || entry.file_name() == "charts"
-            });
-        } else {
-            walk.standard_filters(false).max_depth(Some(2));
-        }
-        for (i, entry) in walk.build().flatten().enumerate() {
-            if i == MOST_ENTRIES {
-                index.is_cut = true;
-                break;
-            }
-            if entry.file_type().is_some_and(|kind| kind.is_file()) {
-                index.add(entry.path());
-            }
+        walk.standard_filters(false).max_depth(Some(2));
+        let entries = walk.build().flatten();
+        for entry in entries.filter(|e| e.file_type().is_some_and(|kind| kind.is_file())) {
+            index.add(entry.path());
         }
         index
     }
@@ -150,6 +165,19 @@ impl Index {
     }
 }
 
+fn may_be_chart(file: &str) -> bool {
+    file.ends_with("/Chart.yaml") || file == "Chart.yaml" || file.ends_with(".tgz")
+}
+
+/// Whether a file lies within a chart other than that of the root, and not in its charts/.
+fn is_in_chart(file: &str, listing: &Listing) -> bool {
+    let is_chart = |folder: &str| listing.files.contains(&format!("{folder}/Chart.yaml"));
+    file.match_indices('/').any(|(end, _)| {
+        let name = file[end + 1..].split('/').next();
+        !matches!(name, Some("Chart.yaml" | "charts")) && is_chart(&file[..end])
+    })
+}
+
 /// The metadata of a chart's archive. None if it is none.
 fn metadata_of(archive: &Path) -> Option<Metadata> {
     let data = Sources::default().read_file(archive).ok()?;
@@ -196,7 +224,8 @@ mod tests {
             locked: &locked,
             near: &folder.path().join("b/app"),
         };
-        let found = Index::of(folder.path(), extent).matching(&wanted, &mut Vec::new());
+        let index = Indexes::default().get(folder.path(), extent);
+        let found = index.matching(&wanted, &mut Vec::new());
         let below = |path: PathBuf| {
             path.strip_prefix(folder.path())
                 .expect("below")

@@ -15,6 +15,7 @@ use crate::helm::metadata::Metadata;
 use crate::manifest::Object;
 use crate::project::dependencies;
 use crate::source::Span;
+use crate::source::paths::from_here;
 use crate::yaml::Node;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -371,7 +372,7 @@ impl Making<'_, '_> {
             let message = format!("the path {path} does not exist in this repository");
             return Err(self.fault(*span, message, help));
         };
-        let folder = super::from_here(&folder);
+        let folder = from_here(&folder);
         if let Some(content) = of_folder(&folder, source) {
             return Ok(content);
         }

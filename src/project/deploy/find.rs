@@ -2,13 +2,11 @@
 
 use crate::Options;
 use crate::project::exclude::Exclusions;
+use crate::project::folder::is_test_data;
+use crate::project::listing::Listing;
 use crate::project::unit::chart_of;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// The limit on files that are looked at.
-const MOST_FILES: usize = 200_000;
 
 /// What may declare releases. The paths are as reached from the working directory.
 #[derive(Debug, Default)]
@@ -17,37 +15,23 @@ pub(super) struct Found {
     pub files: Vec<PathBuf>,
     /// Charts with a template that may render declarations.
     pub charts: Vec<PathBuf>,
-    /// All files and folders, from the root.
-    pub all: BTreeSet<String>,
-    pub folders: BTreeSet<String>,
 }
 
-/// Searches a repository, without hidden files, files that git ignores, and `testdata`.
-pub(super) fn find(root: &Path, options: &Options) -> Found {
+/// Searches the files of a repository, without inputs of tests. `folder`: the root, as reached from
+/// the working directory.
+pub(super) fn find(folder: &Path, listing: &Listing, options: &Options) -> Found {
     let exclusions = Exclusions::new(options).ok();
-    let mut found = Found::default();
-    let folder = super::from_here(root);
-    let walk = ignore::WalkBuilder::new(&folder)
-        .require_git(false)
-        .sort_by_file_name(|a, b| a.cmp(b))
-        .build();
-    let files: Vec<PathBuf> = walk
-        .flatten()
-        .take(MOST_FILES)
-        .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
-        .map(|entry| entry.into_path())
-        .inspect(|path| found.note(path.strip_prefix(&folder).unwrap_or(path)))
-        .filter(|path| may_declare(path) && path.iter().all(|part| part != "testdata"))
-        .map(|path| {
-            path.strip_prefix(".")
-                .map(Path::to_path_buf)
-                .unwrap_or(path)
-        })
-        .collect();
+    let files: Vec<&Path> = listing.files.iter().map(Path::new).collect();
     let named: Vec<PathBuf> = files
         .into_par_iter()
+        .filter(|file| may_declare(file) && !is_test_data(file))
+        .map(|file| match folder == Path::new(".") {
+            true => file.to_path_buf(),
+            false => folder.join(file),
+        })
         .filter(|path| names_declarations(path, options))
         .collect();
+    let mut found = Found::default();
     for path in named {
         if exclusions.as_ref().is_some_and(|e| e.exclude(&path)) {
             continue;
@@ -67,21 +51,6 @@ pub(super) fn find(root: &Path, options: &Options) -> Found {
         }
     }
     found
-}
-
-impl Found {
-    /// Notes a file and the folders that contain it.
-    fn note(&mut self, file: &Path) {
-        let path = file.to_string_lossy().replace('\\', "/");
-        let mut folder = path.clone();
-        while let Some(end) = folder.rfind('/') {
-            folder.truncate(end);
-            if !self.folders.insert(folder.clone()) {
-                break;
-            }
-        }
-        self.all.insert(path);
-    }
 }
 
 fn may_declare(path: &Path) -> bool {

@@ -131,14 +131,18 @@ impl Generators<'_, '_> {
                 require_literal_separator: true,
                 ..glob::MatchOptions::new()
             };
-            for folder in self.chosen(directories, &self.reading.folders, options)? {
+            for folder in self.chosen(directories, &self.reading.listing.folders, options)? {
                 let parameters = self.path(folder, None, prefix.as_deref());
                 made.push(self.with_values(node, parameters)?);
             }
         }
         if let Some(files) = node.get("files") {
             // As for `git ls-files`: `*` matches `/` as well.
-            for file in self.chosen(files, &self.reading.files, glob::MatchOptions::new())? {
+            for file in self.chosen(
+                files,
+                &self.reading.listing.files,
+                glob::MatchOptions::new(),
+            )? {
                 for content in self.content(file, files.span)? {
                     let (folder, name) = file.rsplit_once('/').unwrap_or((".", file));
                     let mut parameters = content;

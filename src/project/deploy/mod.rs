@@ -35,9 +35,9 @@ pub(crate) use release::{Release, Values};
 use crate::Options;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::Object;
-use crate::project::bounds::Bounds;
+use crate::project::listing::Listing;
 use crate::project::setup::Setup;
-use crate::source::paths::{seen_from, work_tree};
+use crate::source::paths::{from_here, work_tree};
 use crate::source::{Source, Sources, Unsaved};
 use application::{App, Parent};
 use generator::Cluster;
@@ -46,7 +46,6 @@ use release::{Declaring, Place};
 use repository::Repository;
 use rustc_hash::{FxHashMap, FxHashSet};
 use set::Set;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -75,7 +74,8 @@ pub(crate) struct Fault {
 impl Deployments {
     /// Reads what the repository at `root` deploys.
     fn of(root: &Path, setup: &Setup, options: &Options) -> Deployments {
-        let found = find::find(root, options);
+        let listing = options.reuse.indexes.listings.get(&from_here(root));
+        let found = find::find(&from_here(root), &listing, options);
         let mut reading = Reading {
             root,
             setup,
@@ -83,8 +83,7 @@ impl Deployments {
             repository: Repository::new(root),
             clusters: Vec::new(),
             projects: Vec::new(),
-            files: found.all,
-            folders: found.folders,
+            listing,
             deployments: Deployments {
                 root: root.to_path_buf(),
                 ..Deployments::default()
@@ -180,9 +179,7 @@ struct Reading<'r> {
     /// The clusters that files register.
     clusters: Vec<Cluster>,
     projects: Vec<Project>,
-    /// All files and folders, from the root.
-    files: BTreeSet<String>,
-    folders: BTreeSet<String>,
+    listing: Arc<Listing>,
     deployments: Deployments,
 }
 
@@ -274,7 +271,7 @@ impl Known {
         if let Some(deployments) = self.of_chart_elsewhere(path) {
             return deployments;
         }
-        let root = Bounds::of(path, &setup.given).repository;
+        let root = setup.bounds(path).repository;
         let Some(root) = root.filter(|_| setup.config.deployments.are_read) else {
             return Arc::default();
         };
@@ -335,17 +332,5 @@ impl Known {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
-    }
-}
-
-/// A path as it is reached from the working directory.
-fn from_here(path: &Path) -> PathBuf {
-    let here = Unsaved::key(Path::new("."));
-    let here = here.canonicalize().unwrap_or(here);
-    let seen = seen_from(&here, path);
-    if seen.as_os_str().is_empty() {
-        ".".into()
-    } else {
-        seen
     }
 }

@@ -2,13 +2,14 @@
 
 use super::application::Parent;
 use super::release::{Declaring, Release};
-use super::{Declarations, Fault, Made, Reading, from_here, project};
+use super::{Declarations, Fault, Made, Reading, project};
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
 use crate::helm::Environment;
 use crate::project::options::Given;
 use crate::project::rendering::{RenderedChart, Which};
 use crate::source::Sources;
+use crate::source::paths::from_here;
 use rustc_hash::FxHashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};

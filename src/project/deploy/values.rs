@@ -2,6 +2,7 @@
 
 use super::Reading;
 use super::release::{Release, Values};
+use crate::source::paths::from_here;
 use crate::source::{Sources, Span};
 use crate::yaml::{self, Data, Entry, Node, Style};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -37,7 +38,7 @@ pub(super) fn files(
         Some(rest) => rest.to_owned(),
         None => format!("{folder}/{name}"),
     };
-    let shown = super::from_here(&reading.root.join(path.trim_start_matches('/')));
+    let shown = from_here(&reading.root.join(path.trim_start_matches('/')));
     let missing = || {
         Unread::Missing(format!(
             "the values file {} does not exist",
@@ -50,7 +51,7 @@ pub(super) fn files(
         )));
     };
     if inside.is_file() {
-        return Ok(vec![super::from_here(&inside)]);
+        return Ok(vec![from_here(&inside)]);
     }
     if !name.contains(['*', '?', '[']) {
         return Err(missing());
@@ -67,7 +68,7 @@ pub(super) fn files(
                     .canonicalize()
                     .is_ok_and(|f| f.starts_with(reading.root))
         })
-        .map(|file| super::from_here(&file))
+        .map(|file| from_here(&file))
         .collect();
     match files.is_empty() {
         true => Err(missing()),
