@@ -1,9 +1,9 @@
 //! Rules of the group `networking` that compare several objects.
 
-use super::super::object_set::{get, items, namespace, same_namespace, text};
+use super::super::object_set::{get, items, namespace, same_namespace, scalar, text};
 use super::super::{ObjectSet, pod::Pod};
 use super::hygiene::references::host_of;
-use super::{Check, Table, UnitReport};
+use super::{Check, Report, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
 use crate::yaml::{Node, Path};
@@ -20,6 +20,10 @@ pub(super) const TABLE: Table = &[
     (
         ids::NETWORK_POLICY_BLOCKS_CLIENT,
         Check::Unit(network_policy_blocks_client),
+    ),
+    (
+        ids::NAMESPACE_SELECTED_BY_NAME,
+        Check::Object(namespace_selected_by_name),
     ),
 ];
 
@@ -53,7 +57,7 @@ fn pod_without_network_policy(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>)
 }
 
 /// The NetworkPolicies that select a pod and restrict this direction.
-fn restricting<'u>(
+pub(super) fn restricting<'u>(
     unit: &'u ObjectSet<'_>,
     object: &'u Object,
     pod: &Pod<'_>,
@@ -203,6 +207,33 @@ fn network_policy_blocks_client(report: &mut UnitReport<'_>, unit: &ObjectSet<'_
                     );
                     report.add(*c, path.clone(), message);
                 }
+            }
+        }
+    }
+}
+
+/// A namespace that is selected by a label `name`, which no namespace has by itself.
+fn namespace_selected_by_name(report: &mut Report<'_>, policy: &Object) {
+    let own = namespace(policy);
+    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+        let rules = Path::parse("spec").key(direction);
+        let listed = rules.get(&policy.root).map_or(&[][..], |n| n.items());
+        for (r, rule) in listed.iter().enumerate() {
+            for (p, peer) in items(rule, peers).iter().enumerate() {
+                let labels = get(peer, "namespaceSelector.matchLabels");
+                let [only] = labels.map_or(&[][..], |n| n.entries()) else {
+                    continue;
+                };
+                if &*only.key != "name" || own.is_empty() || scalar(&only.value) != own {
+                    continue;
+                }
+                let peer = rules.index(r).key(peers).index(p);
+                let labels = peer.key("namespaceSelector").key("matchLabels");
+                let message = format!(
+                    "NetworkPolicy {} selects its own namespace by the label `name`, which no namespace has by itself",
+                    policy.identity.name
+                );
+                report.add(labels.key("name"), message);
             }
         }
     }

@@ -4,6 +4,7 @@
 use super::super::ObjectSet;
 use super::super::object_set::{self, get, items, namespace, scalar, text};
 use super::super::pod::{Class, Pod};
+use super::networking::restricting;
 use super::{Check, Table, UnitReport};
 use crate::diagnostic::{did_you_mean, ids};
 use crate::manifest::Object;
@@ -21,6 +22,10 @@ pub(super) const TABLE: Table = &[
     (
         ids::NETWORK_POLICY_PORT_MISSING,
         Check::Unit(network_policy_port_missing),
+    ),
+    (
+        ids::NETWORK_POLICY_BLOCKS_SERVICE,
+        Check::Unit(network_policy_blocks_service),
     ),
     (ids::MONITOR_PORT_MISSING, Check::Unit(monitor_port_missing)),
 ];
@@ -101,17 +106,19 @@ fn offer(wanted: &Wanted<'_>, declared: &[Port<'_>]) -> String {
     {
         return format!("did you mean `{near}`?");
     }
-    let mut shown: Vec<String> = declared
-        .iter()
-        .map(|p| match p.name {
-            "" => p.number.to_string(),
-            name => format!("{name} ({})", p.number),
-        })
-        .collect();
-    shown.dedup();
-    match shown.is_empty() {
+    let mut all: Vec<String> = declared.iter().map(shown).collect();
+    all.dedup();
+    match all.is_empty() {
         true => "they declare no ports".to_owned(),
-        false => format!("they declare {}", shown.join(", ")),
+        false => format!("they declare {}", all.join(", ")),
+    }
+}
+
+/// A port for a message.
+fn shown(port: &Port<'_>) -> String {
+    match port.name {
+        "" => port.number.to_string(),
+        name => format!("{name} ({})", port.number),
     }
 }
 
@@ -307,6 +314,95 @@ fn network_policy_port_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>
             }
         }
     }
+}
+
+/// Whether a port in a rule of a NetworkPolicy lets connections to a container's port through. Without
+/// a number or a name it stands for all ports.
+fn lets_through(allowed: &Node, port: &Port<'_>) -> bool {
+    let is_protocol = text(allowed, "protocol").unwrap_or("TCP") == port.protocol;
+    let most = allowed.get("endPort").and_then(Node::as_i64);
+    let wanted = allowed.get("port").filter(|p| !p.is_null());
+    is_protocol
+        && wanted.is_none_or(|wanted| match (Wanted::of(wanted), most) {
+            (Some(Wanted::Number(least)), Some(most)) => (least..=most).contains(&port.number),
+            (Some(wanted), _) => wanted.fits(port),
+            (None, _) => true,
+        })
+}
+
+/// A Service that leads to a port of pods whose policies list the ports to let through, but not this
+/// one. A policy without any rule refuses everything on purpose.
+fn network_policy_blocks_service(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
+    let mut known: Vec<(usize, i64)> = Vec::new();
+    for (w, pod) in &unit.workloads {
+        let owner = &unit.objects[*w];
+        let policies = restricting(unit, owner, pod, "Ingress");
+        let rules: Vec<(usize, usize, &Node)> = policies
+            .iter()
+            .flat_map(|(i, policy)| {
+                let rules = items(&policy.root, "spec.ingress").iter().enumerate();
+                rules.map(move |(r, rule)| (*i, r, rule))
+            })
+            .collect();
+        let Some(&(i, r, last)) = rules.last() else {
+            continue;
+        };
+        let is_open = rules.iter().any(|(.., rule)| items(rule, "ports").is_empty());
+        let is_on_node = get(pod.spec, "hostNetwork").and_then(Node::as_bool) == Some(true);
+        if is_job(owner) || is_open || is_on_node {
+            continue;
+        }
+        let allowed: Vec<&Node> = rules.iter().flat_map(|(.., r)| items(r, "ports")).collect();
+        for (service, target, number) in targets(unit, owner, pod) {
+            let is_listed = allowed.iter().any(|port| {
+                // The number of the Service is the subject of `network-policy-port-missing`.
+                lets_through(port, &target)
+                    || port.get("port").and_then(Node::as_i64) == Some(number)
+            });
+            if is_listed || known.contains(&(i, target.number)) {
+                continue;
+            }
+            known.push((i, target.number));
+            let path = Path::parse("spec.ingress").index(r).key("ports");
+            let message = format!(
+                "NetworkPolicy {} does not allow the port {} of {} {}, to which Service {} leads",
+                unit.objects[i].identity.name,
+                shown(&target),
+                owner.identity.kind,
+                owner.identity.name,
+                service.identity.name
+            );
+            report.add(i, path.index(items(last, "ports").len() - 1), message);
+        }
+    }
+}
+
+/// The ports of a pod that Services lead to, each with the number that the Service has for it.
+fn targets<'o>(
+    unit: &ObjectSet<'o>,
+    owner: &Object,
+    pod: &Pod<'o>,
+) -> Vec<(&'o Object, Port<'o>, i64)> {
+    let mut all = Vec::new();
+    for (_, service) in object_set::core_services(unit) {
+        let leads_here = get(&service.root, "spec.selector")
+            .filter(|selector| !selector.entries().is_empty())
+            .is_some_and(|selector| unit.labels(owner, pod).match_map(selector));
+        if !leads_here || !object_set::same_namespace(namespace(service), namespace(owner)) {
+            continue;
+        }
+        for port in items(&service.root, "spec.ports") {
+            let number = port.get("port").and_then(Node::as_i64).unwrap_or_default();
+            let target = port.get("targetPort").filter(|t| !t.is_null());
+            let Some(target) = target.or(port.get("port")).and_then(Wanted::of) else {
+                continue;
+            };
+            let protocol = text(port, "protocol").unwrap_or("TCP");
+            let declared = ports(pod).into_iter().find(|p| target.is(p, protocol));
+            all.extend(declared.map(|declared| (service, declared, number)));
+        }
+    }
+    all
 }
 
 /// Whether a Service for these pods has this port and leads to a port with another number.
