@@ -5,6 +5,8 @@ use crate::diagnostic::ids;
 use crate::helm::{Chart, File};
 use crate::source::{Sources, Span};
 use crate::template::lexer::{Lexer, Token, TokenKind};
+use crate::yaml::Entry;
+use std::collections::BTreeSet;
 
 pub(super) const TABLE: Table = &[
     (ids::TEMPLATE_EXTENSION, Check::Chart(template_extension)),
@@ -25,6 +27,7 @@ pub(super) const TABLE: Table = &[
     (ids::TEMPLATE_HELPER_PREFIX, Check::Chart(helper_prefix)),
     (ids::KUBE_MINOR_COMPARED, Check::Chart(kube_minor_compared)),
     (ids::KEYS_UNSORTED, Check::Chart(keys_unsorted)),
+    (ids::COMPONENT_MIXED_UP, Check::Chart(component_mixed_up)),
 ];
 
 fn template_extension(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
@@ -301,6 +304,140 @@ fn keys_unsorted(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources)
                 report.add(
                     Span::new(file.source, start + at, start + at + "keys".len()),
                     "`keys` gives the keys in random order, so each rendering may differ",
+                );
+            }
+        }
+    }
+}
+
+/// What each component of a chart sets for its own pods only.
+const OF_OWN_PODS: [&str; 22] = [
+    "affinity",
+    "containerSecurityContext",
+    "customLivenessProbe",
+    "customReadinessProbe",
+    "extraEnv",
+    "extraEnvVars",
+    "extraVolumeMounts",
+    "extraVolumes",
+    "hostAliases",
+    "initContainers",
+    "lifecycleHooks",
+    "livenessProbe",
+    "nodeSelector",
+    "podAnnotations",
+    "podLabels",
+    "podSecurityContext",
+    "priorityClassName",
+    "readinessProbe",
+    "resources",
+    "sidecars",
+    "tolerations",
+    "topologySpreadConstraints",
+];
+
+/// A read of a value of a component: its name, the key below it, the place, and the action.
+struct ComponentRead<'t> {
+    component: &'t str,
+    key: &'t str,
+    span: Span,
+    action: &'t str,
+}
+
+/// A template of pods, with the component that it is for and what it reads of all components.
+struct ComponentTemplate<'t> {
+    own: &'t str,
+    reads: Vec<ComponentRead<'t>>,
+}
+
+impl<'t> ComponentTemplate<'t> {
+    /// None unless the file makes pods, and its name and most of what it reads are of one component.
+    fn of(file: &'t File, text: &'t [u8], components: &[&'t Entry]) -> Option<Self> {
+        const FEW: usize = 6;
+        memchr::memmem::find(text, b"containers:")?;
+        let plain = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
+        let name = plain(&file.name);
+        let mut reads = Vec::new();
+        for (start, action) in actions(text) {
+            for word in action_words(action) {
+                let Some(path) = word.trim_start_matches('$').strip_prefix(".Values.") else {
+                    continue;
+                };
+                let mut keys = path.split('.');
+                let (Some(component), Some(key)) = (keys.next(), keys.next()) else {
+                    continue;
+                };
+                let at = start + action.find(word).unwrap_or_default();
+                if components.iter().any(|entry| *entry.key == *component) {
+                    reads.push(ComponentRead {
+                        component,
+                        key,
+                        span: Span::new(file.source, at, at + word.len()),
+                        action,
+                    });
+                }
+            }
+        }
+        let count = |component: &str| {
+            let of = reads.iter().filter(|read| read.component == component);
+            of.map(|read| read.key).collect::<BTreeSet<_>>().len()
+        };
+        let named = components.iter().map(|entry| &*entry.key);
+        let own = named
+            .filter(|component| name.contains(&plain(component)))
+            .max_by_key(|component| count(component))
+            .filter(|component| count(component) >= FEW)?;
+        Some(ComponentTemplate { own, reads })
+    }
+}
+
+/// A template of one component that reads what another one sets for its own pods, although its own has
+/// the same value: a copy that was not finished.
+fn component_mixed_up(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    let Some((_, values)) = &chart.values else {
+        return;
+    };
+    let has_pods = |entry: &&Entry| {
+        let own = OF_OWN_PODS.iter().filter(|key| entry.value.get(key).is_some());
+        own.count() > 2
+    };
+    let components: Vec<&Entry> = values.entries().iter().filter(has_pods).collect();
+    if components.len() < 2 {
+        return;
+    }
+    let templates: Vec<ComponentTemplate> = chart
+        .templates
+        .iter()
+        .filter_map(|file| {
+            ComponentTemplate::of(file, &sources.get(file.source).text, &components)
+        })
+        .collect();
+    let has = |component: &str, key: &str| {
+        let entry = components.iter().find(|entry| *entry.key == *component);
+        entry.is_some_and(|entry| entry.value.get(key).is_some())
+    };
+    for template in &templates {
+        let others: BTreeSet<&str> = templates.iter().map(|other| other.own).collect();
+        for other in others.into_iter().filter(|other| *other != template.own) {
+            let reads = template.reads.iter().filter(|read| read.component == other);
+            let strange: Vec<&ComponentRead> = reads
+                .filter(|read| OF_OWN_PODS.contains(&read.key))
+                .collect();
+            let keys: BTreeSet<&str> = strange.iter().map(|read| read.key).collect();
+            // A container of another component in these pods has its values.
+            let mut of_other = template.reads.iter().filter(|read| read.component == other);
+            let is_whole = keys.len() > 2 || of_other.any(|read| read.key == "image");
+            let is_slip = |read: &&&ComponentRead| {
+                let own = format!(".Values.{}.{}", template.own, read.key);
+                !is_whole && has(template.own, read.key) && !read.action.contains(&own)
+            };
+            if let Some(read) = strange.iter().find(is_slip) {
+                report.add(
+                    read.span,
+                    format!(
+                        "a template of `{}` reads `{other}.{}`, although there is `{}.{}`",
+                        template.own, read.key, template.own, read.key
+                    ),
                 );
             }
         }
