@@ -4,7 +4,7 @@
 //! deploys the chart chooses. A finding about something missing that an offer leads to is left out.
 //! An environment that is deployed has to choose, so there nothing is left out.
 
-use crate::diagnostic::{Diagnostic, RuleId};
+use crate::diagnostic::{Diagnostic, RuleId, ids};
 use crate::helm::Environment;
 use crate::insight::places::Places;
 use crate::project::rendering::RenderedChart;
@@ -39,7 +39,10 @@ fn cases(rendering: &RenderedChart) -> impl Iterator<Item = (u16, &Environment)>
 /// Whether a question of policy concerns only what the values files of a case contain, such as a
 /// container in its `extraContainers`.
 fn is_written_by(found: &Diagnostic, case: &Environment, sources: &Sources) -> bool {
-    let is_policy = |rule: &Definition| !rule.breaks && rule.group != "kubernetes";
+    let is_policy = |rule: &Definition| {
+        let is_convention = rule.id == ids::NAMESPACE_UNLIKE_SIBLINGS;
+        (!rule.breaks && rule.group != "kubernetes") || is_convention
+    };
     let values = || sources.trace(found.span).values;
     found.object.is_some()
         && rule::documentation(&found.rule).is_some_and(is_policy)

@@ -20,6 +20,10 @@ pub(super) const TABLE: Table = &[
         ids::NAMESPACE_UNLIKE_SIBLINGS,
         Check::Unit(namespace_unlike_siblings),
     ),
+    (
+        ids::CHART_LABEL_MISMATCH,
+        Check::Unit(chart_label_mismatch),
+    ),
 ];
 
 /// Kinds without a namespace.
@@ -57,7 +61,7 @@ fn is_namespaced(object: &Object) -> bool {
     built_in && !CLUSTER_KINDS.contains(&&*object.identity.kind)
 }
 
-/// The only object of a chart without a namespace, where all others write the same one.
+/// The few objects of a chart without a namespace, where nearly all others have the same one.
 fn namespace_unlike_siblings(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     const FEW: usize = 4;
     let chart_of = |object: &Object| {
@@ -74,11 +78,15 @@ fn namespace_unlike_siblings(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) 
         let (with, without): (Vec<usize>, Vec<usize>) = objects
             .into_iter()
             .partition(|&i| !namespace(&unit.objects[i]).is_empty());
-        let [lone] = without[..] else {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for &i in &with {
+            *counts.entry(namespace(&unit.objects[i])).or_default() += 1;
+        }
+        let most = counts.into_values().max().unwrap_or_default();
+        if most < FEW * without.len() || with.len() - most > most / 2 {
             continue;
-        };
-        let name = |i: &usize| namespace(&unit.objects[*i]);
-        if with.len() >= FEW && with.iter().all(|i| name(i) == name(&with[0])) {
+        }
+        for lone in without {
             let object = &unit.objects[lone];
             let message = format!(
                 "{} {} has no namespace, unlike the other {} objects of the chart",
@@ -87,6 +95,48 @@ fn namespace_unlike_siblings(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) 
                 with.len()
             );
             report.add(lone, Path::parse("metadata.namespace"), message);
+        }
+    }
+}
+
+/// A label of the chart that an object writes in another way than all others.
+fn chart_label_mismatch(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
+    const FEW: usize = 3;
+    for label in ["helm.sh/chart", "chart"] {
+        let mut charts: BTreeMap<&str, BTreeMap<&str, Vec<usize>>> = BTreeMap::new();
+        for (i, object) in unit.objects.iter().enumerate() {
+            let chart = object.template.rsplit_once("/templates/");
+            let labels = object.root.get("metadata").and_then(|m| m.get("labels"));
+            let value = labels.and_then(|l| l.get(label)).and_then(|value| value.as_str());
+            if let Some(value) = value {
+                let values = charts.entry(chart.map_or("", |(chart, _)| chart)).or_default();
+                values.entry(value).or_default().push(i);
+            }
+        }
+        for values in charts.into_values() {
+            let Some((usual, objects)) = values.iter().max_by_key(|(_, of)| of.len()) else {
+                continue;
+            };
+            let others = values.values().map(Vec::len).sum::<usize>() - objects.len();
+            if objects.len() < FEW * others {
+                continue;
+            }
+            // Another chart has another name.
+            let letters = |value: &str| value.replace('-', "");
+            let is_meant = |value: &str| {
+                let (own, usual) = (letters(value), letters(usual));
+                own.starts_with(&usual) || usual.starts_with(&own)
+            };
+            let different = values.iter().filter(|(value, _)| *value != usual);
+            for (value, of) in different.filter(|(value, _)| is_meant(value)) {
+                for i in of {
+                    let path = Path::parse("metadata.labels").key(label);
+                    let message = format!(
+                        "the label {label} is {value}, but {usual} on the other objects of the chart"
+                    );
+                    report.add(*i, path, message);
+                }
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::rule::pod::Class;
 use crate::rule::{ObjectSet, pod, pod::Pod};
 use crate::yaml::Node;
 use crate::yaml::Path;
+use crate::yaml::path::scalars_where;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(in crate::rule::native) const TABLE: Table = &[
@@ -39,6 +40,10 @@ pub(in crate::rule::native) const TABLE: Table = &[
         Check::Unit(dangling_env_reference),
     ),
     (ids::DANGLING_CONFIG_KEY, Check::Unit(dangling_config_key)),
+    (
+        ids::CONFIG_NAME_MISSPELT,
+        Check::Unit(config_name_misspelt),
+    ),
     (ids::DANGLING_PVC, Check::Unit(dangling_pvc)),
     (
         ids::DANGLING_ROLE_BINDING,
@@ -520,6 +525,59 @@ fn dangling_env_reference(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
                 );
                 report.add(*i, used.path, message);
             }
+        }
+    }
+}
+
+/// Whether two names differ by a part that one of them lacks, or by a slip of the pen: `app-config` and
+/// `release-app-config`.
+fn is_nearly(a: &str, b: &str) -> bool {
+    const LEAST: usize = 4;
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    let pairs = || short.bytes().zip(long.bytes());
+    let before = pairs().take_while(|(x, y)| x == y).count();
+    let ends = short.bytes().rev().zip(long.bytes().rev());
+    let after = ends.take_while(|(x, y)| x == y).count();
+    let lacks_a_part = after >= LEAST && before + after >= short.len() && a != b;
+    lacks_a_part || (short.len() > 2 * LEAST && strsim::damerau_levenshtein(a, b) == 1)
+}
+
+/// Whether the templates of two objects lie in a folder of their own for a part of the chart.
+fn is_of_one_part(a: &Object, b: &Object) -> bool {
+    let folder = |object: &Object| object.template.rsplit_once('/').map(|(f, _)| f.to_owned());
+    folder(a).is_some_and(|own| !own.ends_with("/templates")) && folder(a) == folder(b)
+}
+
+/// A ConfigMap or Secret that does not exist, where the release has one that nothing mentions, with
+/// nearly the same name or for the same part of the chart.
+fn config_name_misspelt(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
+    for (i, pod) in &unit.workloads {
+        let object = &unit.objects[*i];
+        for used in uses(pod).into_iter().filter(|u| !u.optional) {
+            if unit.find(used.kind, namespace(object), used.name).is_some() {
+                continue;
+            }
+            let near = unit.of_kind(used.kind).map(|(_, config)| config);
+            let near = near.filter(|c| same_namespace(namespace(c), namespace(object)));
+            let near = near.filter(|c| {
+                is_nearly(&c.identity.name, used.name) || is_of_one_part(c, object)
+            });
+            let is_mentioned = |config: &Object| {
+                let name = &*config.identity.name;
+                let is_it = |node: &Node| node.as_str().is_some_and(|text| text.contains(name));
+                let mut others = unit.objects.iter().filter(|o| !std::ptr::eq(*o, config));
+                others.any(|other| !scalars_where(&other.root, &is_it).is_empty())
+            };
+            let mut near = near.filter(|config| !is_mentioned(config));
+            let (Some(meant), None) = (near.next(), near.next()) else {
+                continue;
+            };
+            let name = &meant.identity.name;
+            let message = format!(
+                "{} {} needs {} {}, which is not in the release; did you mean `{name}`, which nothing uses?",
+                object.identity.kind, object.identity.name, used.kind, used.name
+            );
+            report.add(*i, used.path, message);
         }
     }
 }
