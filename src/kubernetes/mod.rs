@@ -96,6 +96,9 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
         walk_removed(object, kind, last, &mut found);
     } else {
         walk::duplicate_keys(&object.root, versions, &mut found);
+        if definition.is_none() && !located {
+            no_field_names(object, &mut found);
+        }
     }
     if let Some(definition) = definition {
         definition.check(&object.root, versions, &mut found);
@@ -143,6 +146,27 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
 
 /// Fields that only the removed versions of a kind had.
 const GONE_FIELDS: [&str; 2] = ["rollbackTo", "templateGeneration"];
+
+/// Keys of an object without a schema that cannot be fields: names of fields are words of letters and
+/// digits (API conventions).
+fn no_field_names(object: &Object, found: &mut Vec<Violation>) {
+    for entry in object.root.entries() {
+        let mut bytes = entry.key.bytes();
+        let is_word = bytes.next().is_some_and(|b| b.is_ascii_alphabetic())
+            && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        if !is_word {
+            found.push(Violation {
+                rule: ids::UNKNOWN_FIELD,
+                severity: Severity::Error,
+                message: format!("`{}` cannot be the name of a field", entry.key),
+                help: Some("Names of fields begin with a letter and have letters and digits.".into()),
+                path: Path::root().key(&entry.key),
+                at_key: true,
+                kubernetes: None,
+            });
+        }
+    }
+}
 
 /// Checks the fields of an object whose apiVersion was removed, so that a misspelt one is found before
 /// the object is moved to the successor. What is missing there is a matter of that move.
