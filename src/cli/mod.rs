@@ -20,9 +20,11 @@ mod values;
 mod why;
 
 use crate::contract::Contract;
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean};
 use crate::explore::{Exploration, Subject, explore};
 use crate::insight::secrets::Secrets;
+use crate::kubernetes::{self, Schemas};
+use crate::manifest::Object;
 use crate::panics::{self, Panic};
 use crate::project::config;
 use crate::project::rendering::RenderedChart;
@@ -344,12 +346,22 @@ impl Chart {
         Chart::configured(chart, config.choice().file(chart).as_deref(), time)
     }
 
-    /// Renders the chart with values that no environment has.
+    /// Renders the chart with values that no environment has and that the API server accepts.
     fn explore(&self) -> Exploration {
         let options = Options::default();
-        explore(&self.subject(&options), &self.sources, &mut |_, _, _| {
-            Vec::new()
-        })
+        let newest = self.rendering.versions.newest();
+        let newest = newest.map_or(Versions::NONE, Versions::minor);
+        let mut schemas = Schemas::default();
+        let rendered = self.rendering.renders.iter().flat_map(|r| &r.objects);
+        let objects = self.rendering.crds.iter().chain(rendered);
+        objects.for_each(|object| schemas.crds.add(object));
+        let refusals = |object: &Object| -> Vec<Diagnostic> {
+            let found = kubernetes::check(object, newest, &schemas).into_iter();
+            let errors = found.filter(|found| found.severity == Severity::Error);
+            errors.map(|found| object.place(found)).collect()
+        };
+        let mut judge = |objects: &[Object], _, _| objects.iter().flat_map(refusals).collect();
+        explore(&self.subject(&options), &self.sources, &mut judge)
     }
 
     /// What may stand in the chart's values, with up to `most` further renders.
@@ -365,6 +377,8 @@ impl Chart {
             secrets: &self.secrets,
             head: self.rendering.chart.head(),
             known: &[],
+            chosen: &Some,
+            proves: false,
         }
     }
 

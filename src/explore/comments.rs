@@ -14,6 +14,7 @@ use crate::yaml;
 use crate::yaml::{Data, Node};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 
 type Keys = Vec<Box<str>>;
 
@@ -22,6 +23,8 @@ type Keys = Vec<Box<str>>;
 pub(crate) struct Comments {
     /// The examples, by the path that they are for.
     pub examples: FxHashMap<Keys, Json>,
+    /// Keys that are left out, with the empty value that they have there: `# host:`.
+    pub offered: BTreeMap<Keys, Json>,
     /// The keys with helm-docs' `@ignored`: they are for the chart's own tools.
     pub ignored: FxHashSet<Keys>,
 }
@@ -54,7 +57,7 @@ pub(crate) fn read(text: &[u8], root: &Node) -> Comments {
         let end = (at..lines.len())
             .find(|i| !is_comment(lines[*i]))
             .unwrap_or(lines.len());
-        block(&lines, at, end, &places, &mut found.examples);
+        block(&lines, at, end, &places, &mut found);
         if lines[at..end]
             .iter()
             .any(|line| bare(line).0.trim() == "@ignored")
@@ -114,7 +117,7 @@ fn block(
     from: usize,
     to: usize,
     places: &[Place],
-    found: &mut FxHashMap<Keys, Json>,
+    found: &mut Comments,
 ) {
     let mut at = from;
     while at < to {
@@ -167,16 +170,19 @@ fn begins_yaml(text: &str) -> bool {
     let is_value = rest.is_empty()
         || rest.starts_with(['"', '\'', '{', '[', '|', '&', '>'])
         || !rest.split(" #").next().unwrap_or("").trim().contains(' ');
-    is_key && is_value && !rest.starts_with("//") && !(rest.is_empty() && is_word_of_prose(key))
+    // `Ref: https://…`
+    let is_prose = rest.is_empty() || rest.contains("://");
+    is_key && is_value && !rest.starts_with("//") && !(is_prose && is_word_of_prose(key))
 }
 
 /// Whether a word with a colon announces what follows, instead of being a key.
 fn is_word_of_prose(word: &str) -> bool {
-    const WORDS: [&str; 12] = [
-        "example", "examples", "e.g", "eg", "ex", "note", "notes", "ref", "usage", "default",
-        "defaults", "or",
+    const WORDS: [&str; 15] = [
+        "example", "examples", "e.g", "eg", "ex", "note", "notes", "ref", "refs", "reference",
+        "see", "docs", "documentation", "usage", "or",
     ];
-    WORDS.contains(&&*word.to_ascii_lowercase())
+    // `default` is also a key: the name of a class or a provider.
+    ["Default", "Defaults"].contains(&word) || WORDS.contains(&&*word.to_ascii_lowercase())
 }
 
 fn parse(text: &str) -> Option<Json> {
@@ -192,7 +198,7 @@ fn assign(
     end: usize,
     column: usize,
     places: &[Place],
-    found: &mut FxHashMap<Keys, Json>,
+    found: &mut Comments,
 ) {
     // The nearest key above with nothing but blanks between them.
     let above = places.iter().rfind(|p| p.last < at && p.line < at);
@@ -202,7 +208,7 @@ fn assign(
         Json::Array(_) => {
             // A list is the content of the empty key above.
             if let Some(holder) = holder {
-                found.entry(holder.path.clone()).or_insert(example);
+                found.examples.entry(holder.path.clone()).or_insert(example);
             }
         }
         Json::Object(map) => {
@@ -217,7 +223,7 @@ fn assign(
                 .filter(|p| names(p))
             {
                 if let Some(content) = map.values().next().filter(|v| !is_bare(v)) {
-                    found.entry(place.path.clone()).or_insert(content.clone());
+                    found.examples.entry(place.path.clone()).or_insert(content.clone());
                     return;
                 }
             }
@@ -226,6 +232,7 @@ fn assign(
                 && column > holder.column
             {
                 found
+                    .examples
                     .entry(holder.path.clone())
                     .or_insert(Json::Object(map));
                 return;
@@ -240,10 +247,15 @@ fn assign(
                 (None, 0) => Vec::new(),
                 _ => return,
             };
-            for (key, value) in map.into_iter().filter(|(_, v)| !is_bare(v)) {
+            for (key, value) in map {
                 let path: Keys = parent.iter().cloned().chain([key.into()]).collect();
-                if !places.iter().any(|p| p.path == path && !p.is_empty) {
-                    found.entry(path).or_insert(value);
+                if places.iter().any(|p| p.path == path && !p.is_empty) {
+                    continue;
+                }
+                if is_bare(&value) {
+                    found.offered.entry(path).or_insert(value);
+                } else {
+                    found.examples.entry(path).or_insert(value);
                 }
             }
         }
@@ -293,7 +305,7 @@ mod tests {
 
     #[test]
     fn prose_before_an_example_is_no_key() {
-        let text = "hooks: {}\n  # Example:\n  #   preStop:\n  #     exec: {}\n";
+        let text = "hooks: {}\n  # Ref: https://example.com/hooks\n  # Example:\n  #   preStop:\n  #     exec: {}\n";
         let wanted = [("hooks", r#"{"preStop":{"exec":{}}}"#)];
         assert_eq!(of(text), pairs(&wanted));
     }

@@ -42,6 +42,7 @@ use prove::{Proven, prove};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value as Json;
 use shape::{Atom, Kind, Shapes};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use trial::{Bench, Key};
 
@@ -58,6 +59,11 @@ pub(crate) struct Subject<'s> {
     pub head: Option<Span>,
     /// The findings of the declared environments.
     pub known: &'s [Finding],
+    /// The finding with the severity that is configured; none if its rule is not selected.
+    pub chosen: &'s dyn Fn(Diagnostic) -> Option<Diagnostic>,
+    /// Findings are wanted. Otherwise what the values reach is, and they leave out what makes an
+    /// object that is refused.
+    pub proves: bool,
 }
 
 impl Subject<'_> {
@@ -86,7 +92,7 @@ impl Subject<'_> {
 }
 
 /// What the trials of one chart may cost. A chart with more to explore is explored in part.
-const MOST_COST: usize = 900;
+const MOST_COST: usize = 1800;
 
 /// How often it is asked which value the chart refuses.
 const MOST_REFUSALS: usize = 6;
@@ -116,6 +122,7 @@ pub(crate) fn explore(
     let Some(templates) = &first.templates else {
         return Exploration::default();
     };
+    bench.usual = first.objects.iter().map(|o| o.template.clone()).collect();
     let mut uses = uses::collect(templates, &subject.own_templates());
     let values = std::mem::take(&mut uses.values);
     let instead = uses.negated();
@@ -150,7 +157,13 @@ pub(crate) fn explore(
         let atoms: Vec<&Atom> = set.atoms.iter().collect();
         let outcome = bench.run(&atoms, false, None);
         let (mut candidates, mut again) = (Vec::new(), Vec::new());
-        for (key, diagnostic) in &outcome.found {
+        let mut blamed = FxHashSet::default();
+        if !subject.proves {
+            blamed.extend(objectionable(&bench, &outcome, &atoms, &seen));
+        }
+        let is_fit = blamed.is_empty();
+        let is_wanted = |rule: &RuleId| subject.proves || prove::is_error(rule);
+        for (key, diagnostic) in outcome.found.iter().filter(|(key, _)| is_wanted(&key.rule)) {
             let mut places = [Some(key.place), key.inner].into_iter().flatten();
             if !places.any(|place| bench.is_own(place)) {
                 continue;
@@ -175,7 +188,6 @@ pub(crate) fn explore(
         }
         // Findings about several objects take renders of the whole chart.
         candidates.sort_by_key(|found| found.template.is_none());
-        let mut blamed = FxHashSet::default();
         for found in candidates {
             if !bench.may_go_on() || bench.cost > MOST_COST {
                 left_out += 1;
@@ -219,6 +231,7 @@ pub(crate) fn explore(
         }
         plan.learn(&set, &outcome);
         if outcome.is_whole
+            && is_fit
             && let Some(case) = bench.case(&atoms)
         {
             rendered.push((case, plan.reached(&outcome)));
@@ -250,6 +263,23 @@ pub(crate) fn explore(
         cases: cases(rendered, declared),
         unreached: plan.unreached(),
     }
+}
+
+/// The invented values of a set that make an object which is refused.
+fn objectionable(
+    bench: &Bench<'_>,
+    outcome: &trial::Outcome,
+    atoms: &[&Atom],
+    known: &FxHashSet<Key>,
+) -> Vec<shape::What> {
+    let refused = outcome.found.iter();
+    let refused = refused.filter(|(key, _)| !prove::is_error(&key.rule) && !known.contains(key));
+    let of = |(key, diagnostic): &(Key, Diagnostic)| {
+        let found = bench.look(key, diagnostic, &outcome.objects);
+        let paths: Vec<shape::Keys> = found.written.into_iter().chain(found.inside).collect();
+        prove::refused_by_schema(&paths, atoms)
+    };
+    refused.flat_map(of).collect()
 }
 
 /// As few of the rendered values as possible that take all branches which any of them takes and
@@ -321,6 +351,18 @@ fn is_same_cause(a: &Finding, b: &Finding) -> bool {
     }
 }
 
+/// Whether one fault was copied to several templates: the same message, with values of the same names.
+fn is_copied(a: (&Finding, &[Atom]), b: (&Finding, &[Atom])) -> bool {
+    let names = |atoms: &[Atom]| -> BTreeSet<Box<str>> {
+        let last = |atom: &Atom| atom.path().and_then(|path| path.last().cloned());
+        atoms.iter().filter_map(last).collect()
+    };
+    a.0.rule == b.0.rule
+        && a.0.message == b.0.message
+        && !a.1.is_empty()
+        && names(a.1) == names(b.1)
+}
+
 /// One finding for each cause: at the same place, or the same rule with the same values (whatever
 /// switches they need) or at the same innermost place.
 fn into_findings(
@@ -348,14 +390,20 @@ fn into_findings(
         let explored = say::explored(&all_atoms, files);
         let of_fills = fills(&atoms);
         let same = |(f, other, its_fills): &&mut (Finding, Key, Vec<Atom>)| {
+            // Each name that is not defined is a cause of its own.
+            let has_same_values = f.explored.as_deref() == Some(&explored)
+                && (f.rule != ids::UNDEFINED_VALUE || f.message == finding.message);
             (key.place, key.inner) == (other.place, other.inner)
+                || (has_same_values && key.place.source == other.place.source)
+                || is_copied((f, its_fills), (&finding, &of_fills))
                 || (f.rule == finding.rule
                     && (is_same_cause(f, &finding)
                         || (!of_fills.is_empty() && of_fills == *its_fills)
-                        || f.explored.as_deref() == Some(&explored)
+                        || has_same_values
                         || (key.inner.is_some() && key.inner == other.inner)))
         };
         if let Some((first, ..)) = all.iter_mut().find(same) {
+            first.severity = first.severity.max(finding.severity);
             let is_template = |place: &Location| place.role == Role::Template;
             if let Some(mut place) = finding.locations.into_iter().find(is_template) {
                 let is_there = |l: &Location| (&l.file, l.line) == (&place.file, place.line);

@@ -39,6 +39,8 @@ const MOST_ROUNDS: usize = 5;
 const PARTS: usize = 3;
 /// How many sets for branches are also rendered with each half of what is filled.
 const HALVED_SETS: usize = 2;
+/// How many sets for branches are also rendered with nothing filled but what they want.
+const BARE_SETS: usize = 4;
 /// Most sets that are tried again.
 const MOST_AGAIN: usize = 12;
 
@@ -289,10 +291,14 @@ impl Plan {
             }
         }
         for (number, (wants, goals)) in sets.into_iter().enumerate() {
+            let wanted: Vec<Keys> = wants.values.keys().cloned().collect();
             let atoms = self.set(wants, shapes);
             if self.rounds == 0 && number < HALVED_SETS {
                 self.push(half(&atoms, 0), Vec::new());
                 self.push(half(&atoms, 1), Vec::new());
+            }
+            if self.rounds == 0 && number < BARE_SETS {
+                self.push(bare(&atoms, &wanted), Vec::new());
             }
             self.push(atoms, goals);
         }
@@ -356,6 +362,15 @@ fn half(atoms: &[Atom], rest: usize) -> Vec<Atom> {
     let is_kept = |atom: &&Atom| {
         number += usize::from(atom.kind == Kind::Fill);
         atom.kind != Kind::Fill || number % 2 == rest
+    };
+    atoms.iter().filter(is_kept).cloned().collect()
+}
+
+/// A set without the values that are filled, except these.
+fn bare(atoms: &[Atom], wanted: &[Keys]) -> Vec<Atom> {
+    let is_kept = |atom: &&Atom| {
+        let is_wanted = |path: &Keys| wanted.contains(path);
+        atom.kind != Kind::Fill || atom.path().is_some_and(is_wanted)
     };
     atoms.iter().filter(is_kept).cloned().collect()
 }

@@ -76,11 +76,16 @@ pub(super) fn cause<'a>(
     };
     let atoms = reduce(found, set, &mut shows)?;
     if is_error(&found.key.rule) {
-        // A switch is kept: without it, nothing of the feature would be rendered.
-        let fills = atoms
-            .iter()
-            .filter(|atom| matches!(atom.kind, Kind::Fill | Kind::Guess));
-        blamed.extend(fills.map(|atom| atom.what.clone()));
+        let is_fill = |atom: &&&Atom| matches!(atom.kind, Kind::Fill | Kind::Guess);
+        let fills = atoms.iter().filter(is_fill).map(|atom| atom.what.clone());
+        let fills: Vec<What> = fills.collect();
+        // A switch is kept: without it, nothing of the feature would be rendered. But it may take
+        // away what is rendered without it.
+        let is_usual = |template: &Arc<str>| bench.usual.contains(template);
+        if fills.is_empty() && found.template.as_ref().is_some_and(is_usual) {
+            blamed.extend(atoms.iter().map(|atom| atom.what.clone()));
+        }
+        blamed.extend(fills);
     }
     Some(atoms)
 }
@@ -176,7 +181,10 @@ fn follows_from_absence(
         };
         path.len() > 1 && (paths.iter()).any(|p| p.starts_with(&path[..above]))
     };
-    let ways: &[bool] = if is_text || found.template.is_none() {
+    let ways: &[bool] = if found.key.rule == ids::VALUE_UNLIKE_SIBLINGS {
+        // A workload may have a value of its own instead.
+        &[false]
+    } else if is_text || found.template.is_none() {
         &[true]
     } else {
         &[false, true]
@@ -389,6 +397,10 @@ pub(super) fn may_be_fault(found: &Found) -> bool {
             "out of range",
         ];
         return TYPES.iter().any(|part| says(part));
+    }
+    // Where values arrive is the subject of these.
+    if is(&[ids::POD_METADATA_MISPLACED, ids::VALUE_UNLIKE_SIBLINGS]) {
+        return true;
     }
     // Who chooses the API version chooses one that has what the chart writes.
     if found.of_invented_version {

@@ -129,6 +129,9 @@ impl Shapes {
         for path in examples {
             atoms.extend(self.absent(&path));
         }
+        for (path, empty) in std::mem::take(&mut self.comments.offered) {
+            atoms.extend(self.absent_as(&path, top_of(&empty)));
+        }
         let mut used: Vec<Keys> = self.uses.keys().cloned().collect();
         used.sort();
         for path in used {
@@ -180,6 +183,11 @@ impl Shapes {
     /// The atom for a value that templates read and values.yaml does not have; none if it is known
     /// already or cannot be set.
     pub(super) fn absent(&mut self, path: &Keys) -> Option<Atom> {
+        self.absent_as(path, Top::Unknown)
+    }
+
+    /// As [`Shapes::absent`], for a value of this type.
+    fn absent_as(&mut self, path: &Keys, top: Top) -> Option<Atom> {
         let mut holder = &self.defaults;
         for (i, key) in path.iter().enumerate() {
             match holder {
@@ -198,7 +206,7 @@ impl Shapes {
         if is_item || (self.is_map(path) && !self.comments.examples.contains_key(path)) {
             return None;
         }
-        self.fill(path, Top::Unknown)
+        self.fill(path, top)
     }
 
     /// Whether templates read fields of the value.
@@ -322,6 +330,16 @@ impl Shapes {
             atom.rivals = rivals(top, used);
         }
         Some(atom)
+    }
+}
+
+/// The type of an empty value.
+fn top_of(empty: &Json) -> Top {
+    match empty {
+        Json::Object(_) => Top::Map,
+        Json::Array(_) => Top::List,
+        Json::String(_) => Top::Text,
+        _ => Top::Unknown,
     }
 }
 

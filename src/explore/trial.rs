@@ -7,7 +7,7 @@ use crate::helm::capabilities::Capabilities;
 use crate::helm::environments::{Inputs, ValuesFile};
 use crate::helm::render::{self, Cache, Problem, Rendered};
 use crate::helm::{self, Environment};
-use crate::insight::usage;
+use crate::insight::{usage, workloads};
 use crate::manifest::Object;
 use crate::project::reuse::Manifests;
 use crate::report::Finding;
@@ -44,6 +44,8 @@ pub(super) struct Bench<'s> {
     documented: Vec<Box<str>>,
     /// What each trial sets besides, because the chart refuses to be rendered without.
     pub given: Vec<Atom>,
+    /// The templates that are rendered without any invented value.
+    pub usual: FxHashSet<Arc<str>>,
     /// Whether a render counts as complete although a part of it failed.
     pub presumes: bool,
     pub cost: usize,
@@ -117,6 +119,7 @@ impl<'s> Bench<'s> {
             number,
             documented: usage::documented(rendering, &sources),
             sources,
+            usual: FxHashSet::default(),
             presumes: true,
             cost: 0,
             given: Vec::new(),
@@ -195,12 +198,24 @@ impl<'s> Bench<'s> {
         let is_complete = self.presumes
             || (diagnostics.is_empty() && !rendered.problems.iter().any(is_error) && !is_refused);
         self.sources.adopt(self.number, rendered.derived);
-        diagnostics.extend(usage::undefined_in(
+        let mut more = usage::undefined_in(
             record.missing.iter(),
             self.subject.rendering,
             &self.sources,
             &|key| self.documented.iter().any(|d| &**d == key),
-        ));
+        );
+        if only.is_none() && is_complete {
+            let value_at = |span: Span| {
+                (span.source == self.text).then(|| self.path_of(span.start as usize))
+            };
+            more.extend(workloads::check(
+                &objects,
+                &self.usual,
+                &self.sources,
+                &value_at,
+            ));
+        }
+        diagnostics.extend(more.into_iter().filter_map(self.subject.chosen));
         diagnostics.extend((self.judge)(&objects, only.is_none(), is_complete));
         diagnostics.retain(|d| d.severity > Severity::Info && breaks(d));
         let found = diagnostics

@@ -11,3 +11,4 @@ pub(crate) mod secrets;
 pub(crate) mod upgrade;
 pub(crate) mod usage;
 pub(crate) mod values;
+pub(crate) mod workloads;

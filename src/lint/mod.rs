@@ -290,6 +290,8 @@ fn explore_chart(analysis: &mut Analysis, of_run: &Arc<Crds>, setup: &Setup, opt
         secrets: &analysis.secrets,
         head: rendering.chart.head(),
         known: &analysis.report.findings,
+        chosen: &|found| setup.chosen(found),
+        proves: true,
     };
     let mut judge =
         |objects: &[Object], together, complete| explorer.judge(objects, together, complete);

@@ -78,6 +78,8 @@ impl Judged {
             secrets: &self.analysis.secrets,
             head: rendering.chart.head(),
             known: &[],
+            chosen: &Some,
+            proves: true,
         };
         let read = || Contract::of(&subject, &self.analysis.sources, RENDERS);
         Some(self.contract.get_or_init(read))
