@@ -112,13 +112,7 @@ fn bare(line: &str) -> (&str, usize) {
 
 /// Reads the comment in the lines from `from` to `to`: any part of it that is YAML of a map or a
 /// list.
-fn block(
-    lines: &[&str],
-    from: usize,
-    to: usize,
-    places: &[Place],
-    found: &mut Comments,
-) {
+fn block(lines: &[&str], from: usize, to: usize, places: &[Place], found: &mut Comments) {
     let mut at = from;
     while at < to {
         let (text, column) = bare(lines[at]);
@@ -178,8 +172,21 @@ fn begins_yaml(text: &str) -> bool {
 /// Whether a word with a colon announces what follows, instead of being a key.
 fn is_word_of_prose(word: &str) -> bool {
     const WORDS: [&str; 15] = [
-        "example", "examples", "e.g", "eg", "ex", "note", "notes", "ref", "refs", "reference",
-        "see", "docs", "documentation", "usage", "or",
+        "example",
+        "examples",
+        "e.g",
+        "eg",
+        "ex",
+        "note",
+        "notes",
+        "ref",
+        "refs",
+        "reference",
+        "see",
+        "docs",
+        "documentation",
+        "usage",
+        "or",
     ];
     // `default` is also a key: the name of a class or a provider.
     ["Default", "Defaults"].contains(&word) || WORDS.contains(&&*word.to_ascii_lowercase())
@@ -223,7 +230,10 @@ fn assign(
                 .filter(|p| names(p))
             {
                 if let Some(content) = map.values().next().filter(|v| !is_bare(v)) {
-                    found.examples.entry(place.path.clone()).or_insert(content.clone());
+                    found
+                        .examples
+                        .entry(place.path.clone())
+                        .or_insert(content.clone());
                     return;
                 }
             }

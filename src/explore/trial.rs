@@ -205,9 +205,8 @@ impl<'s> Bench<'s> {
             &|key| self.documented.iter().any(|d| &**d == key),
         );
         if only.is_none() && is_complete {
-            let value_at = |span: Span| {
-                (span.source == self.text).then(|| self.path_of(span.start as usize))
-            };
+            let value_at =
+                |span: Span| (span.source == self.text).then(|| self.path_of(span.start as usize));
             more.extend(workloads::check(
                 &objects,
                 &self.usual,

@@ -259,11 +259,12 @@ mod tests {
         let mut found = Vec::new();
         let text: String = ["a-loki-compactor", "a-loki-ingester", "a-loki-querier"]
             .iter()
-            .map(|name| format!("---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\n"))
+            .map(|name| {
+                format!("---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\n")
+            })
             .collect();
         let source = crate::source::SourceId::new(0, 0);
-        let objects =
-            crate::manifest::read(text.as_bytes(), source, &"t".into(), None, &mut found);
+        let objects = crate::manifest::read(text.as_bytes(), source, &"t".into(), None, &mut found);
         let all: Vec<&Object> = objects.iter().collect();
         let wanted = ["compactor", "ingester", "querier"].map(str::to_owned);
         assert_eq!(components(&all), BTreeSet::from(wanted));

@@ -159,7 +159,9 @@ fn no_field_names(object: &Object, found: &mut Vec<Violation>) {
                 rule: ids::UNKNOWN_FIELD,
                 severity: Severity::Error,
                 message: format!("`{}` cannot be the name of a field", entry.key),
-                help: Some("Names of fields begin with a letter and have letters and digits.".into()),
+                help: Some(
+                    "Names of fields begin with a letter and have letters and digits.".into(),
+                ),
                 path: Path::root().key(&entry.key),
                 at_key: true,
                 kubernetes: None,

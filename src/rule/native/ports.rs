@@ -347,7 +347,9 @@ fn network_policy_blocks_service(report: &mut UnitReport<'_>, unit: &ObjectSet<'
         let Some(&(i, r, last)) = rules.last() else {
             continue;
         };
-        let is_open = rules.iter().any(|(.., rule)| items(rule, "ports").is_empty());
+        let is_open = rules
+            .iter()
+            .any(|(.., rule)| items(rule, "ports").is_empty());
         let is_on_node = get(pod.spec, "hostNetwork").and_then(Node::as_bool) == Some(true);
         if is_job(owner) || is_open || is_on_node {
             continue;

@@ -398,7 +398,9 @@ fn component_mixed_up(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sou
         return;
     };
     let has_pods = |entry: &&Entry| {
-        let own = OF_OWN_PODS.iter().filter(|key| entry.value.get(key).is_some());
+        let own = OF_OWN_PODS
+            .iter()
+            .filter(|key| entry.value.get(key).is_some());
         own.count() > 2
     };
     let components: Vec<&Entry> = values.entries().iter().filter(has_pods).collect();
@@ -408,9 +410,7 @@ fn component_mixed_up(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sou
     let templates: Vec<ComponentTemplate> = chart
         .templates
         .iter()
-        .filter_map(|file| {
-            ComponentTemplate::of(file, &sources.get(file.source).text, &components)
-        })
+        .filter_map(|file| ComponentTemplate::of(file, &sources.get(file.source).text, &components))
         .collect();
     let has = |component: &str, key: &str| {
         let entry = components.iter().find(|entry| *entry.key == *component);

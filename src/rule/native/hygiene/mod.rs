@@ -20,10 +20,7 @@ pub(super) const TABLE: Table = &[
         ids::NAMESPACE_UNLIKE_SIBLINGS,
         Check::Unit(namespace_unlike_siblings),
     ),
-    (
-        ids::CHART_LABEL_MISMATCH,
-        Check::Unit(chart_label_mismatch),
-    ),
+    (ids::CHART_LABEL_MISMATCH, Check::Unit(chart_label_mismatch)),
 ];
 
 /// Kinds without a namespace.
@@ -107,9 +104,13 @@ fn chart_label_mismatch(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
         for (i, object) in unit.objects.iter().enumerate() {
             let chart = object.template.rsplit_once("/templates/");
             let labels = object.root.get("metadata").and_then(|m| m.get("labels"));
-            let value = labels.and_then(|l| l.get(label)).and_then(|value| value.as_str());
+            let value = labels
+                .and_then(|l| l.get(label))
+                .and_then(|value| value.as_str());
             if let Some(value) = value {
-                let values = charts.entry(chart.map_or("", |(chart, _)| chart)).or_default();
+                let values = charts
+                    .entry(chart.map_or("", |(chart, _)| chart))
+                    .or_default();
                 values.entry(value).or_default().push(i);
             }
         }

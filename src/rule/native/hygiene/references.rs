@@ -40,10 +40,7 @@ pub(in crate::rule::native) const TABLE: Table = &[
         Check::Unit(dangling_env_reference),
     ),
     (ids::DANGLING_CONFIG_KEY, Check::Unit(dangling_config_key)),
-    (
-        ids::CONFIG_NAME_MISSPELT,
-        Check::Unit(config_name_misspelt),
-    ),
+    (ids::CONFIG_NAME_MISSPELT, Check::Unit(config_name_misspelt)),
     (ids::DANGLING_PVC, Check::Unit(dangling_pvc)),
     (
         ids::DANGLING_ROLE_BINDING,
@@ -559,9 +556,8 @@ fn config_name_misspelt(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             }
             let near = unit.of_kind(used.kind).map(|(_, config)| config);
             let near = near.filter(|c| same_namespace(namespace(c), namespace(object)));
-            let near = near.filter(|c| {
-                is_nearly(&c.identity.name, used.name) || is_of_one_part(c, object)
-            });
+            let near = near
+                .filter(|c| is_nearly(&c.identity.name, used.name) || is_of_one_part(c, object));
             let is_mentioned = |config: &Object| {
                 let name = &*config.identity.name;
                 let is_it = |node: &Node| node.as_str().is_some_and(|text| text.contains(name));
