@@ -21,6 +21,7 @@ pub(crate) use origin::{Condition, ConditionId, Origin, OriginId, Outcome, Piece
 pub use sources::Sources;
 pub(crate) use sources::{Derived, Moved};
 pub use span::{SourceId, Span};
+pub(crate) use text::PLACEHOLDER;
 pub use text::{Source, SourceKind};
 pub(crate) use trace::Trace;
 pub use unsaved::Unsaved;

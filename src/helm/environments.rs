@@ -50,8 +50,9 @@ pub struct Declared {
     pub environment: String,
     /// The same for this release in all environments, and for no other one of its chart.
     pub identity: String,
-    /// Values that the declaration contains. They are applied after the values files.
-    pub inline: Vec<ValuesFile>,
+    /// Values that the declaration contains, each with the number of values files that are applied
+    /// before it.
+    pub inline: Vec<(usize, ValuesFile)>,
     /// Parameters, which are flags whose text has an origin.
     pub parameters: Vec<Flag>,
     /// Whether values and parameters are written for this release alone. Otherwise, it need not read
@@ -116,9 +117,10 @@ impl Environment {
             inputs.files.push(ValuesFile { source, node });
         }
         let declared = self.declared.iter();
-        inputs
-            .files
-            .extend(declared.clone().flat_map(|d| d.inline.iter().cloned()));
+        for (i, (after, values)) in declared.clone().flat_map(|d| &d.inline).enumerate() {
+            let at = (after + i).min(inputs.files.len());
+            inputs.files.insert(at, values.clone());
+        }
         let mut flags: Vec<Flag> = declared
             .flat_map(|d| d.parameters.iter().cloned())
             .collect();

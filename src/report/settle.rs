@@ -39,7 +39,7 @@ pub(crate) fn settle(
             .and_then(|i| environments.get(i as usize))
             .cloned();
         let trace = sources.trace(diagnostic.span);
-        if is_about_encrypted(&diagnostic, &trace, sources) {
+        if is_about_unknown(&diagnostic, &trace, sources) {
             continue;
         }
         let (locations, notes) = places.of(&diagnostic, &trace, environment.as_ref());
@@ -104,13 +104,18 @@ pub(crate) fn settle(
     once(findings)
 }
 
-/// Whether a diagnostic is about a value that SOPS encrypted. Only its type is known. A diagnostic
-/// about a whole object, which has several lines, is not.
-fn is_about_encrypted(diagnostic: &Diagnostic, trace: &Trace, sources: &Sources) -> bool {
-    let is_encrypted = |value: &Span| sops::is_encrypted(sources.text(*value));
-    diagnostic.rule != ids::WRONG_TYPE
-        && trace.values.iter().any(is_encrypted)
-        && !sources.text(diagnostic.span).contains(&b'\n')
+/// Whether a diagnostic is about a value that nobody knows before the deployment. Of a value that
+/// SOPS encrypted, only the type is known. A diagnostic about a whole object, which has several
+/// lines, is not.
+fn is_about_unknown(diagnostic: &Diagnostic, trace: &Trace, sources: &Sources) -> bool {
+    let is_unknown = |value: &Span| {
+        let is_made_up = matches!(sources.get(value.source).kind, SourceKind::Unknown);
+        let text = sources.text(*value);
+        is_made_up
+            || sops::is_reference(text)
+            || sops::is_encrypted(text) && diagnostic.rule != ids::WRONG_TYPE
+    };
+    trace.values.iter().any(is_unknown) && !sources.text(diagnostic.span).contains(&b'\n')
 }
 
 /// Merges the findings of rules that report the same fact once, whatever the number of its places.
@@ -237,7 +242,8 @@ impl Places<'_> {
             // Rendered text without a recorded origin: only the template's name is known.
             None => locations.push(self.location(diagnostic.span, Role::Template, "", environment)),
         }
-        for &span in &trace.values {
+        let is_somewhere = |span: &&Span| !matches!(self.sources.get(span.source).kind, SourceKind::Unknown);
+        for &span in trace.values.iter().filter(is_somewhere) {
             let role = self.declared_or(span, Role::Values);
             locations.push(self.location(span, role, "", environment));
         }
@@ -411,7 +417,7 @@ impl Places<'_> {
         let (end_line, end_column) = source.locate(span.end.max(span.start));
         Location {
             role,
-            file: (!matches!(source.kind, SourceKind::Flag)).then(|| source.name.clone()),
+            file: (!matches!(source.kind, SourceKind::Flag | SourceKind::Unknown)).then(|| source.name.clone()),
             line,
             column,
             end_line,
@@ -438,7 +444,10 @@ impl Places<'_> {
             SourceKind::Values => Role::Values,
             SourceKind::Manifest => Role::Manifest,
             SourceKind::Deployment => Role::Deployment,
-            SourceKind::File | SourceKind::Flag | SourceKind::Derived(_) => Role::Source,
+            SourceKind::File
+            | SourceKind::Flag
+            | SourceKind::Unknown
+            | SourceKind::Derived(_) => Role::Source,
         }
     }
 }

@@ -102,7 +102,11 @@ impl Sources {
         };
         self.files
             .extend(other.files.iter().cloned().map(|mut source| {
-                if !matches!(source.kind, SourceKind::Values | SourceKind::Flag) {
+                let keeps_kind = matches!(
+                    source.kind,
+                    SourceKind::Values | SourceKind::Flag | SourceKind::Unknown
+                );
+                if !keeps_kind {
                     source.kind = SourceKind::Deployment;
                 }
                 source

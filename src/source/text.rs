@@ -20,6 +20,9 @@ pub enum SourceKind {
     Deployment,
     /// The text of a flag such as `--set`, or of a configuration's `set:`. It has no file.
     Flag,
+    /// The text that stands for what nobody knows before the deployment: the output of a program, a
+    /// secret. No finding rests on it. It has no file.
+    Unknown,
     /// Text that a render made: a rendered manifest, or text given to `tpl`. Its pieces are sorted
     /// by start.
     Derived(Vec<Piece>),
@@ -28,9 +31,15 @@ pub enum SourceKind {
 impl SourceKind {
     /// Whether it is the text of a file.
     pub fn is_file(&self) -> bool {
-        !matches!(self, SourceKind::Flag | SourceKind::Derived(_))
+        !matches!(
+            self,
+            SourceKind::Flag | SourceKind::Unknown | SourceKind::Derived(_)
+        )
     }
 }
+
+/// Stands for a text that is not known. It is a valid name, host and label, and valid base64.
+pub(crate) const PLACEHOLDER: &str = "placeholders";
 
 /// One text with its name.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use crate::go::fmt::Unprintable;
 use crate::go::regexp::Expressions;
 use crate::limits::{Limit, Limits, Meter};
 use crate::source::{Origins, Span};
+use crate::template::dialect::Outside;
 use crate::value::{Kind, Value};
 use rustc_hash::FxHashMap;
 
@@ -323,6 +324,8 @@ pub(crate) struct Call<'a> {
     /// The regular expressions that the template has used.
     pub expressions: &'a mut Expressions,
     pub limits: &'a Limits,
+    /// What is outside of the templates, for functions that Helm does not have.
+    pub outside: Option<&'a dyn Outside>,
 }
 
 /// Functions by their name.

@@ -10,6 +10,7 @@
 //! asks real Helm and writes `fixtures/functions/NAME.yaml`.
 
 pub(crate) mod body;
+pub(crate) mod dialect;
 mod error;
 mod eval;
 #[cfg(test)]

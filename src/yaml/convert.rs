@@ -20,6 +20,16 @@ pub fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value 
     .value(node)
 }
 
+/// As [`to_value`], but integers stay integers, as go-yaml reads them.
+pub(crate) fn to_exact_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
+    Converter {
+        text: Written::In(sources),
+        exact: true,
+        origins,
+    }
+    .value(node)
+}
+
 /// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`). The result may
 /// have any type. Scalars keep the origin of the bytes that they are written with; `whole` is the
 /// origin of the whole string. The bytes that aliases repeat are subtracted from `alias_bytes`.
@@ -32,6 +42,31 @@ pub fn from_text(
     origins: &mut Origins,
     limits: &Limits,
     alias_bytes: &mut usize,
+) -> Result<Value, String> {
+    read_text(text, whole, origins, limits, alias_bytes, false)
+}
+
+/// As [`from_text`], but integers stay integers, as go-yaml reads them.
+///
+/// # Errors
+/// `error converting YAML to JSON: …`.
+pub(crate) fn from_text_exactly(
+    text: &Text,
+    whole: OriginId,
+    origins: &mut Origins,
+    limits: &Limits,
+    alias_bytes: &mut usize,
+) -> Result<Value, String> {
+    read_text(text, whole, origins, limits, alias_bytes, true)
+}
+
+fn read_text(
+    text: &Text,
+    whole: OriginId,
+    origins: &mut Origins,
+    limits: &Limits,
+    alias_bytes: &mut usize,
+    exact: bool,
 ) -> Result<Value, String> {
     let mut limits = limits.clone();
     limits.set(
@@ -50,7 +85,7 @@ pub fn from_text(
     *alias_bytes = alias_bytes.saturating_sub(repeated);
     Ok(Converter {
         text: Written::Made(Pieces::new(text, whole)),
-        exact: false,
+        exact,
         origins,
     }
     .value(&node))

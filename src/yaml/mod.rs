@@ -25,6 +25,7 @@ mod tests;
 mod tree;
 
 pub use convert::{from_text as value_from_text, to_value};
+pub(crate) use convert::{from_text_exactly as value_from_text_exactly, to_exact_value};
 pub use emit::{marshal as emit, pretty as emit_pretty};
 pub use node::{Data, Node, Style};
 pub(crate) use node::{Entry, Error};

@@ -2,13 +2,11 @@
 //! type: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:str]`. What the value is cannot be known, so a
 //! placeholder of the type is used instead.
 
+use crate::source::PLACEHOLDER;
 use crate::yaml::{Data, Node};
 
 /// The key below which SOPS keeps what it needs.
 pub(crate) const KEY: &str = "sops";
-
-/// Stands for an encrypted string. It is a valid name, host and label, and valid base64.
-pub(crate) const PLACEHOLDER: &str = "placeholders";
 
 /// Whether the bytes of a scalar are an encrypted value.
 pub(crate) fn is_encrypted(text: &[u8]) -> bool {
@@ -18,6 +16,16 @@ pub(crate) fn is_encrypted(text: &[u8]) -> bool {
         .or(text.strip_prefix(b"'"))
         .unwrap_or(text);
     text.starts_with(b"ENC[AES256_GCM,data:")
+}
+
+/// Whether the bytes of a scalar name a secret that vals fetches: `ref+vault://path#key`.
+pub(crate) fn is_reference(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    let text = text
+        .strip_prefix(b"\"")
+        .or(text.strip_prefix(b"'"))
+        .unwrap_or(text);
+    text.starts_with(b"ref+") && memchr::memmem::find(text, b"://").is_some()
 }
 
 /// Whether SOPS encrypted the file.

@@ -48,18 +48,19 @@ impl<'s> HandOver<'s> {
     /// What the declaration of a release says, in the texts of the unit.
     pub(crate) fn declared(&mut self, release: &Release) -> Declared {
         let to = self.absorb(&release.place.texts);
-        let inline = release.values.iter().filter_map(|values| match values {
-            Values::Inline(node) => Some(moved(node, &|span| to.span(span))),
-            Values::File { .. } => None,
-        });
-        let inline: Vec<ValuesFile> = inline
-            .map(|node| ValuesFile {
-                source: node.span.source,
-                node,
-            })
-            .collect();
-        self.values
-            .extend(inline.iter().map(|values| Arc::new(values.node.clone())));
+        let mut files = 0;
+        let mut inline = Vec::new();
+        for values in &release.values {
+            match values {
+                Values::File { .. } => files += 1,
+                Values::Inline(node) => {
+                    let node = moved(node, &|span| to.span(span));
+                    let source = node.span.source;
+                    self.values.push(Arc::new(node.clone()));
+                    inline.push((files, ValuesFile { source, node }));
+                }
+            }
+        }
         Declared {
             environment: release.environment.clone(),
             identity: release.identity.clone(),

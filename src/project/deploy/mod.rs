@@ -1,5 +1,5 @@
-//! What a repository deploys: releases, each in an environment, as the files of Argo CD declare
-//! them. Nothing is fetched, and nothing is asked of a cluster.
+//! What a repository deploys: releases, each in an environment, as the files of Argo CD and helmfiles
+//! declare them. Nothing is fetched, and nothing is asked of a cluster.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | `values` | the values that a release gets: files, and texts in its declaration |
 //! | `set` | reads the ApplicationSets; `generator` makes their parameters, `fill` fills them in |
 //! | `project` | what AppProjects allow |
+//! | `helmfile` | reads helmfiles |
 //! | `environment` | what environments are called |
 //! | `rendered` | renders the charts that declare releases: apps of apps |
 //! | `hand_over` | gives the releases of a chart to its unit, as environments |
@@ -22,6 +23,7 @@ mod fill;
 mod find;
 mod generator;
 mod hand_over;
+mod helmfile;
 mod project;
 mod release;
 mod rendered;
@@ -101,6 +103,8 @@ impl Deployments {
             declared.add(&objects, &Arc::new(texts), None, root);
         }
         reading.add(declared);
+        let of_helmfiles = helmfile::all(&reading);
+        reading.deployments.take(of_helmfiles);
         rendered::expand(&mut reading, &found.charts);
         reading.finish()
     }

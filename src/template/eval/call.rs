@@ -421,6 +421,7 @@ impl Evaluator<'_> {
             meter: &mut self.meter,
             expressions: &mut self.expressions,
             limits: &self.limits,
+            outside: self.dialect.outside.as_deref(),
         };
         let result = (function.run)(&mut call, values);
         let mut made = budget.saturating_sub(call.budget);

@@ -196,6 +196,12 @@ impl Evaluator<'_> {
                 if !given.is_empty() {
                     return frame.fail(format!("{name} is not a method but has arguments"));
                 }
+                if self.dialect.missing_is_error
+                    && !map.0.borrow().entries.contains_key(name.as_bytes())
+                {
+                    let key = strconv::quote(name.as_bytes());
+                    return frame.fail(format!("map has no entry for key {key}"));
+                }
                 return Ok(self.map_field(frame, map, name, fields));
             }
             Kind::Object(object) => {

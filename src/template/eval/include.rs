@@ -8,7 +8,6 @@ use crate::go::strconv;
 use crate::limits::Limit;
 use crate::source::OriginId;
 use crate::template::parser::{self, Parsed};
-use crate::template::templates;
 use crate::template::tree::Template;
 use crate::value::{Kind, Text, Value};
 use rustc_hash::FxHashMap;
@@ -168,7 +167,12 @@ impl Evaluator<'_> {
         let source = self.derive_text(ROOT_NAME, text, origin);
         let Parsed {
             templates, errors, ..
-        } = templates::parse(ROOT_NAME, source, text.bytes[..].into());
+        } = parser::parse(
+            ROOT_NAME,
+            source,
+            text.bytes[..].into(),
+            self.dialect.functions,
+        );
         if let Some(error) = errors.first() {
             let message = format!(
                 "cannot parse template {}: {}",

@@ -19,6 +19,7 @@ use self::frame::{Fault, Frame, Run};
 use self::include::{ParsedText, Scope};
 use self::operand::Operand;
 use self::write::without_no_value;
+use super::dialect::Dialect;
 use super::error::{Reason, TemplateError, helm_parse_message};
 use super::record::{Asked, Record, Recorder};
 use super::templates::Templates;
@@ -93,6 +94,7 @@ enum Flow {
 /// overflows.
 pub struct Evaluator<'t> {
     templates: &'t Templates,
+    dialect: Dialect,
     render: u32,
     seed: u64,
     limits: Limits,
@@ -135,6 +137,7 @@ impl<'t> Evaluator<'t> {
         let seed = hash(0, environment.as_bytes());
         Evaluator {
             templates,
+            dialect: Dialect::default(),
             render,
             seed,
             origins: Origins::default(),
@@ -156,6 +159,12 @@ impl<'t> Evaluator<'t> {
             calls: Vec::new(),
             passing: 0,
         }
+    }
+
+    /// Executes templates of another program than Helm.
+    pub(crate) fn speaking(mut self, dialect: Dialect) -> Evaluator<'t> {
+        self.dialect = dialect;
+        self
     }
 
     /// The origins of this render. Make values with these before you give them to

@@ -6,10 +6,10 @@ use super::arguments::{Str, any, kept, string};
 use super::toml;
 use crate::go::base64;
 use crate::go::json::{self, Layout, TOO_LARGE};
-use crate::limits::Limit;
-use crate::source::OriginId;
+use crate::limits::{Limit, Limits};
+use crate::source::{OriginId, Origins};
 use crate::template::function::{Answer, Call, Function, FunctionError, Type};
-use crate::value::{Kind, List, MapData, TEXT_SIZE, TextBuilder, Value};
+use crate::value::{Kind, List, MapData, TEXT_SIZE, Text, TextBuilder, Value};
 use crate::yaml;
 use memchr::memmem;
 
@@ -70,13 +70,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     .price(16)
     .example(r#"fromToml "a = 1\nb = \"x\"""#, "map[a:1 b:x]"),
     Function::new("fromYaml", &[TextType], |call, a| {
-        let read = read_yaml(call, a)?.and_then(|value| as_map(value, DECODING));
+        let read = read_yaml(call, a, yaml::value_from_text)?.and_then(|value| as_map(value, DECODING));
         Ok(read.unwrap_or_else(|e| error_map(&e, call.joined(a))))
     })
     .price(16)
     .example(r#"fromYaml "<<: {a: 1}\nb: 2""#, "map[a:1 b:2]"),
     Function::new("fromYamlArray", &[TextType], |call, a| {
-        let read = read_yaml(call, a)?.and_then(|value| as_list(value, DECODING));
+        let read = read_yaml(call, a, yaml::value_from_text)?.and_then(|value| as_list(value, DECODING));
         Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
     })
     .price(16)
@@ -157,8 +157,16 @@ fn read_json(call: &mut Call, arguments: &[Value]) -> Result<Result<Value, Strin
     Ok(read)
 }
 
+/// How a text becomes a value: [`yaml::value_from_text`] or its exact variant.
+type ReadText =
+    fn(&Text, OriginId, &mut Origins, &Limits, &mut usize) -> Result<Value, String>;
+
 /// As [`read_json`], for YAML.
-fn read_yaml(call: &mut Call, arguments: &[Value]) -> Result<Result<Value, String>, FunctionError> {
+pub(super) fn read_yaml(
+    call: &mut Call,
+    arguments: &[Value],
+    read: ReadText,
+) -> Result<Result<Value, String>, FunctionError> {
     let s = string(arguments, 0)?;
     let count = |byte| memchr::memchr_iter(byte, s.bytes()).count();
     let dashes = [b"- ", b"-\n"].map(|dash| memmem::find_iter(s.bytes(), dash).count());
@@ -167,7 +175,7 @@ fn read_yaml(call: &mut Call, arguments: &[Value]) -> Result<Result<Value, Strin
     let most = 4 * size_when_read(items + count(b'?'), 0)
         + size_when_read(0, count(b'{') + count(b':') / 4);
     call.afford(most)?;
-    let read = yaml::value_from_text(s.text, s.whole, call.origins, call.limits, &mut call.budget);
+    let read = read(s.text, s.whole, call.origins, call.limits, &mut call.budget);
     spend(call, &read, most);
     Ok(read)
 }
@@ -200,7 +208,7 @@ fn must_write(call: &mut Call, arguments: &[Value], layout: Layout) -> Answer {
 ///
 /// # Errors
 /// If the text would be too large.
-fn written_or_empty(written: Result<Value, String>) -> Answer {
+pub(super) fn written_or_empty(written: Result<Value, String>) -> Answer {
     written.or_else(|error| match not_written(error) {
         FunctionError::Go(_) => Ok(Value::str([])),
         limit => Err(limit),

@@ -19,6 +19,7 @@ pub(crate) mod encodings;
 mod engine;
 #[cfg(test)]
 mod function_tests;
+mod helmfile;
 mod keys;
 pub(crate) mod lists;
 pub(crate) mod numbers;
@@ -70,6 +71,15 @@ pub(crate) fn all() -> &'static Functions {
 pub(crate) fn of_application_sets() -> &'static Functions {
     static ALL: LazyLock<Functions> = LazyLock::new(|| {
         let all = TABLES.iter().copied().chain([application_sets::FUNCTIONS]);
+        all.flatten().collect()
+    });
+    &ALL
+}
+
+/// The functions of helmfile. Where it replaces one of sprig's, only helmfile's is found by name.
+pub(crate) fn of_helmfile() -> &'static Functions {
+    static ALL: LazyLock<Functions> = LazyLock::new(|| {
+        let all = TABLES.iter().copied().chain([helmfile::FUNCTIONS]);
         all.flatten().collect()
     });
     &ALL
