@@ -181,6 +181,68 @@ fn what_is_not_in_the_repository_is_found_at_its_line() {
 }
 
 #[test]
+fn what_a_helmfile_names_and_does_not_have_is_found_at_its_line() {
+    let folder = repository("helmfile");
+    let found = findings(folder.path(), &[".", "--select", "deployment-invalid"]);
+    let places: Vec<&str> = found.iter().map(|(_, _, places)| &*places[0]).collect();
+    assert_eq!(
+        places,
+        [
+            "deployment broken/helmfile-template.yaml.gotmpl:2",
+            "deployment broken/helmfile.yaml:6",
+            "deployment broken/helmfile.yaml:8",
+            "deployment broken/helmfile.yaml:11",
+            "deployment broken/helmfile.yaml:13",
+            "deployment broken/helmfile.yaml:16",
+            "deployment broken/helmfile.yaml:17",
+            "deployment broken/helmfile.yaml:20",
+            "deployment loops/helmfile-bases.yaml:2",
+            "deployment loops/other.yaml:2",
+        ]
+    );
+}
+
+#[test]
+fn a_value_is_traced_through_a_helmfile() {
+    let helmfile = "environments:\n  prod:\n    values: [prod.yaml]\n---\nreleases:\n  - name: web\n    chart: ./chart\n    values:\n      - values.yaml.gotmpl\n";
+    let folder = deployed(&[
+        ("helmfile.yaml.gotmpl", helmfile),
+        ("prod.yaml", "names:\n  web: Bad_Name\n"),
+        ("values.yaml.gotmpl", "# {{ .Release.Name }}\nname: {{ .Values.names.web }}\n"),
+    ]);
+    let found = findings(folder.path(), &[".", "--select", "invalid-name"]);
+    let places = [
+        "template chart/templates/a.yaml:4",
+        "deployment prod.yaml:2",
+        "deployment values.yaml.gotmpl:2",
+    ];
+    let wanted = (
+        "invalid-name".to_owned(),
+        vec!["prod/web".to_owned()],
+        places.map(str::to_owned).to_vec(),
+    );
+    assert_eq!(found, [wanted]);
+}
+
+#[test]
+fn no_finding_rests_on_what_only_the_deployment_knows() {
+    let names = |value: &str| {
+        let values = format!("      - name: {value}\n");
+        let helmfile = format!("releases:\n  - name: web\n    chart: ./chart\n    values:\n{values}");
+        let folder = deployed(&[("helmfile.yaml.gotmpl", &helmfile)]);
+        let found = findings(folder.path(), &[".", "--select", "invalid-name,deployment-invalid"]);
+        found.len()
+    };
+    assert_eq!(names("Bad_Name"), 1);
+    assert_eq!(names("Bad_{{ exec \"vault\" (list \"read\") }}"), 0);
+    assert_eq!(names("Bad_{{ requiredEnv \"NAME\" }}"), 0);
+    assert_eq!(names("Bad_{{ fetchSecretValue \"ref+vault://name\" }}"), 0);
+    assert_eq!(names("{{ env \"NAME\" | default \"Bad_Name\" }}"), 1);
+    assert_eq!(names("{{ .Values.name }}"), 1);
+    assert_eq!(names("ref+vault://names#/web"), 0);
+}
+
+#[test]
 fn environments_of_a_deployed_chart_are_its_releases() {
     let values = format!("{HEAD}      valueFiles: [values-prod.yaml]\n");
     let files = [

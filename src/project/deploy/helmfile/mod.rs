@@ -44,6 +44,8 @@ const MOST_HELMFILES: usize = 2000;
 pub(super) fn all(reading: &Reading<'_>) -> Made {
     let mut made = Made::default();
     let candidates = candidates(reading);
+    let is_template = |file: &PathBuf| file.extension().is_some_and(|e| e == "gotmpl");
+    let is_of_version_1 = candidates.iter().any(is_template);
     let mut used: FxHashSet<PathBuf> = FxHashSet::default();
     let mut of_files: Vec<(PathBuf, Made)> = Vec::new();
     for file in candidates {
@@ -61,7 +63,9 @@ pub(super) fn all(reading: &Reading<'_>) -> Made {
                 used: &mut used,
                 loaded: 0,
             };
-            walk.file(&file, &Given::default(), Texts::new(reading));
+            let mut texts = Texts::new(reading);
+            texts.is_of_version_1 = is_of_version_1;
+            walk.file(&file, &Given::default(), texts);
             of_file.releases.extend(walk.made.releases);
             of_file.faults.extend(walk.made.faults);
         }

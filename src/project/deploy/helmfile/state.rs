@@ -3,8 +3,9 @@
 //!
 //! Source: helmfile's `desiredStateLoader.load` and `StateCreator.loadEnvValues`. Since version 1
 //! helmfile renders only files that end in `.gotmpl`; earlier it rendered all, twice, so that a part
-//! could use values of the environments that it declares itself. A `.yaml` file is read the way that
-//! works: rendered if it can be, else as it is.
+//! could use values of the environments that it declares itself. In a repository with helmfiles that
+//! end in `.gotmpl`, the others are read as they are if they are YAML. Elsewhere a `.yaml` file is
+//! rendered if it can be, and else read as it is.
 
 use super::files::{self, Named};
 use super::merge::{self, Lists, Nulls};
@@ -208,6 +209,14 @@ impl Loader<'_, '_> {
         if !is_template && memchr::memmem::find(text, b"{{").is_none() {
             return Ok(self.texts.map(id, range.0, range.1)?);
         }
+        if !is_template
+            && self.texts.is_of_version_1
+            && let Ok(node) = self.texts.map(id, range.0, range.1)
+        {
+            return Ok(node);
+        }
+        let source = self.texts.sources.get(id);
+        let text = &source.text[range.0..range.1];
         let own = block(text, "environments").map(|(from, to)| (range.0 + from, range.0 + to));
         let at = Span::new(id, range.0, range.0);
         let fresh = Environment::new(self.environment, at);

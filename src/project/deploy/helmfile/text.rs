@@ -58,6 +58,8 @@ pub(super) struct Texts {
     pub sources: Sources,
     /// Where texts come from that nobody knows.
     pub unknown: Span,
+    /// Whether the repository is one of helmfile 1, which renders only files that end in `.gotmpl`.
+    pub is_of_version_1: bool,
     root: PathBuf,
     unsaved: Unsaved,
     /// The trees of all values.
@@ -74,6 +76,7 @@ impl Texts {
         Texts {
             unknown: Span::new(id, 0, text.len()),
             sources,
+            is_of_version_1: false,
             root: reading.root.to_path_buf(),
             unsaved: reading.options.unsaved.clone(),
             values: Vec::new(),
