@@ -52,7 +52,12 @@ impl Place {
         let sources = &self.texts.sources;
         let trace = sources.trace(self.span);
         let is_rendered = !sources.get(self.span.source).kind.is_file();
-        let value = trace.values.first().filter(|_| is_rendered);
+        // The template of a declaration, as helmfile has them, is written by a person as well.
+        let is_own = trace.templates.first().is_some_and(|template| {
+            let kind = &sources.get(template.source).kind;
+            matches!(kind, SourceKind::Deployment)
+        });
+        let value = trace.values.first().filter(|_| is_rendered && !is_own);
         let span = value.or(trace.templates.first()).unwrap_or(&self.span);
         let source = sources.get(span.source);
         (source.name.to_string(), source.line_of(span.start))

@@ -4,6 +4,7 @@ use crate::limits::Limits;
 use crate::project::deploy::{Reading, from_here};
 use crate::source::{Sources, Span, Unsaved};
 use crate::template::dialect::Outside;
+use ignore::gitignore::Gitignore;
 use std::path::{Component, Path, PathBuf};
 
 /// The limit on files that a pattern names, and on those of a folder.
@@ -40,7 +41,10 @@ pub(super) fn named(name: &str, folder: &Path, reading: &Reading<'_>) -> Named {
         return Named::Here(vec![from_here(&inside)]);
     }
     if !name.contains(['*', '?', '[']) {
-        return Named::Missing;
+        return match is_ignored(&inside, reading.root) {
+            true => Named::Elsewhere(format!("{name} is left out by .gitignore")),
+            false => Named::Missing,
+        };
     }
     let matches = glob::glob(&inside.to_string_lossy());
     let is_in = |path: &PathBuf| {
@@ -58,6 +62,13 @@ pub(super) fn named(name: &str, folder: &Path, reading: &Reading<'_>) -> Named {
 
 fn is_unsaved(path: &Path, unsaved: &Unsaved) -> bool {
     unsaved.get(&from_here(path)).is_some()
+}
+
+/// Whether git ignores a path: then something makes it before the deployment.
+fn is_ignored(path: &Path, root: &Path) -> bool {
+    let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
+    let mut ignores = folders.map(|folder| Gitignore::new(folder.join(".gitignore")).0);
+    ignores.any(|ignore| ignore.matched_path_or_any_parents(path, false).is_ignore())
 }
 
 /// The path of a name, without `..`; none if it leads out of the repository, also by a link.

@@ -27,7 +27,7 @@ use crate::helm::decode::scalar_text;
 use crate::project::deploy::release::{Content, Values};
 use crate::project::exclude::Exclusions;
 use crate::source::{Sources, Span};
-use crate::yaml::Node;
+use crate::yaml::{Entry, Node};
 use files::Named;
 use merge::Lists;
 use release::{Declared, Making};
@@ -42,40 +42,36 @@ const MOST_HELMFILES: usize = 2000;
 
 /// What helmfiles of the repository declare.
 pub(super) fn all(reading: &Reading<'_>) -> Made {
-    let mut made = Made::default();
     let candidates = candidates(reading);
     let is_template = |file: &PathBuf| file.extension().is_some_and(|e| e == "gotmpl");
     let is_of_version_1 = candidates.iter().any(is_template);
-    let mut used: FxHashSet<PathBuf> = FxHashSet::default();
-    let mut of_files: Vec<(PathBuf, Made)> = Vec::new();
-    for file in candidates {
-        let mut names = state::environments(&file, reading);
-        if names.is_empty() {
-            names.push(DEFAULT.to_owned());
+    let outlines: Vec<_> = candidates.iter().map(|file| state::outline(file, reading)).collect();
+    // What another helmfile includes is deployed by that one.
+    let included = outlines.iter().flat_map(|outline| &outline.included);
+    let used: FxHashSet<PathBuf> = included.flat_map(|path| helmfiles_in(path)).collect();
+    let mut made = Made::default();
+    for (file, outline) in candidates.iter().zip(&outlines) {
+        let includes_itself = outline.included.contains(file);
+        if used.contains(file) && !includes_itself {
+            continue;
         }
-        let mut of_file = Made::default();
-        for name in &names {
+        let mut names: Vec<&str> = outline.environments.iter().map(String::as_str).collect();
+        if names.is_empty() {
+            names.push(DEFAULT);
+        }
+        for name in names {
             let mut walk = Walk {
                 reading,
                 environment: name,
                 made: Made::default(),
                 above: Vec::new(),
-                used: &mut used,
                 loaded: 0,
             };
             let mut texts = Texts::new(reading);
             texts.is_of_version_1 = is_of_version_1;
-            walk.file(&file, &Given::default(), texts);
-            of_file.releases.extend(walk.made.releases);
-            of_file.faults.extend(walk.made.faults);
-        }
-        of_files.push((file, of_file));
-    }
-    for (file, of_file) in of_files {
-        // What another helmfile includes is deployed by that one.
-        if !used.contains(&file) {
-            made.releases.extend(of_file.releases);
-            made.faults.extend(of_file.faults);
+            walk.file(file, &Given::default(), texts);
+            made.releases.extend(walk.made.releases);
+            made.faults.extend(walk.made.faults);
         }
     }
     made
@@ -94,7 +90,7 @@ fn candidates(reading: &Reading<'_>) -> Vec<PathBuf> {
         let is_excluded = exclusions.as_ref().is_some_and(|e| e.exclude(path));
         !is_excluded && ["releases", "helmfiles"].iter().any(|key| has(key))
     };
-    let named = reading.files.iter().filter(|file| is_helmfile(file));
+    let named = reading.listing.files.iter().filter(|file| is_helmfile(file));
     let paths = named.map(|file| from_here(&reading.root.join(file)));
     paths.filter(is_meant).collect()
 }
@@ -127,8 +123,6 @@ struct Walk<'w, 'r> {
     made: Made,
     /// The helmfiles that lead to the current one.
     above: Vec<PathBuf>,
-    /// Helmfiles and bases that others include.
-    used: &'w mut FxHashSet<PathBuf>,
     loaded: usize,
 }
 
@@ -253,8 +247,12 @@ impl Walk<'_, '_> {
                     wrongs.push(Wrong::new(path.span, message));
                     continue;
                 }
-                self.used.insert(file.clone());
-                self.file(&file, &own, texts.clone());
+                let of_file = match own.environment {
+                    Some(_) => texts.clone(),
+                    None if own.sections.is_some() => texts.clone(),
+                    None => texts.fresh(self.reading),
+                };
+                self.file(&file, &own, of_file);
             }
         }
         wrongs
@@ -283,7 +281,8 @@ impl Walk<'_, '_> {
             };
             let mut handed = loader.handed_down(values, &state.folder, state.start)?;
             if let Some(inherited) = &own.environment {
-                handed.values = merge::values(&inherited.values, &handed.values, merge::Nulls::Yield);
+                let all = merge::values(&inherited.values, &handed.values, merge::Nulls::Yield);
+                handed.values = Arc::new(all);
                 handed.defaults = inherited.defaults.clone();
             }
             own.environment = Some(handed);
@@ -297,7 +296,8 @@ impl Walk<'_, '_> {
         let is_inherited = |key: &str| inherits.iter().any(|name| name == key);
         let entries = state.root.entries().iter();
         let kept = entries.filter(|e| is_inherited(&e.key) && &*e.key != "environments");
-        own.sections = Some(merge::map(kept.cloned().collect(), state.start));
+        let kept: Vec<Entry> = kept.cloned().collect();
+        own.sections = (!kept.is_empty()).then(|| merge::map(kept, state.start));
         Ok(own)
     }
 

@@ -364,11 +364,7 @@ impl Making<'_, '_, '_> {
         release: &mut Declared,
     ) -> Result<(), Stop> {
         let Some(name) = entry.as_str() else {
-            if !entry.entries().is_empty() {
-                let mut values = entry.clone();
-                sops::replace(&mut values);
-                release.values.push(Values::Inline(Arc::new(values)));
-            }
+            self.inline(entry.clone(), release);
             return Ok(());
         };
         let name = format!("{prefix}{name}");
@@ -394,13 +390,20 @@ impl Making<'_, '_, '_> {
         };
         if file.extension().is_some_and(|e| e == "gotmpl") {
             let values = self.loader.values_file(&file, seen)?;
-            if !values.entries().is_empty() {
-                release.values.push(Values::Inline(Arc::new(values)));
-            }
+            self.inline(values, release);
         } else {
             release.values.push(Values::file(file));
         }
         Ok(())
+    }
+
+    /// Adds values that are in no file of their own.
+    fn inline(&self, mut values: Node, release: &mut Declared) {
+        if !values.entries().is_empty() {
+            sops::replace(&mut values);
+            hide_references(&mut values, self.loader.texts.unknown);
+            release.values.push(Values::Inline(Arc::new(values)));
+        }
     }
 
     /// `set`, `setString` and `env`, as flags of Helm.
@@ -463,6 +466,25 @@ impl Making<'_, '_, '_> {
             release.parameters.push(Parameter { kind, name, value });
         }
         Ok(())
+    }
+}
+
+/// Makes references to secrets, `ref+vault://…`, unknown texts.
+fn hide_references(node: &mut Node, unknown: Span) {
+    match &mut node.data {
+        Data::Str(text) if sops::is_reference(text.as_bytes()) => {
+            *node = Node {
+                data: Data::Str(crate::source::PLACEHOLDER.into()),
+                span: unknown,
+                ..node.clone()
+            };
+        }
+        Data::Seq(items) => items.iter_mut().for_each(|item| hide_references(item, unknown)),
+        Data::Map(entries) => {
+            let values = entries.iter_mut().map(|entry| &mut entry.value);
+            values.for_each(|value| hide_references(value, unknown));
+        }
+        _ => {}
     }
 }
 

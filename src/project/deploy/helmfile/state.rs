@@ -42,9 +42,9 @@ pub(super) struct Environment {
     pub name: String,
     pub kube_context: String,
     /// The values of `environments`, and those that other helmfiles give.
-    pub values: Node,
+    pub values: Arc<Node>,
     /// The values of `values`.
-    pub defaults: Node,
+    pub defaults: Arc<Node>,
 }
 
 /// Why a helmfile is not loaded.
@@ -69,13 +69,17 @@ impl Environment {
         Environment {
             name: name.to_owned(),
             kube_context: String::new(),
-            values: merge::empty(at),
-            defaults: merge::empty(at),
+            values: Arc::new(merge::empty(at)),
+            defaults: Arc::new(merge::empty(at)),
         }
     }
 
-    pub(super) fn all_values(&self) -> Node {
-        merge::values(&self.defaults, &self.values, Nulls::Yield)
+    /// The values over their defaults.
+    pub(super) fn all_values(&self) -> Arc<Node> {
+        match self.defaults.entries() {
+            [] => self.values.clone(),
+            _ => Arc::new(merge::values(&self.defaults, &self.values, Nulls::Yield)),
+        }
     }
 
     /// `.Environment` of templates.
@@ -83,15 +87,15 @@ impl Environment {
         let fields = [
             ("Name", Field::Text(self.name.clone())),
             ("KubeContext", Field::Text(self.kube_context.clone())),
-            ("Values", Field::Values(Arc::new(self.values.clone()))),
-            ("Defaults", Field::Values(Arc::new(self.defaults.clone()))),
+            ("Values", Field::Values(self.values.clone())),
+            ("Defaults", Field::Values(self.defaults.clone())),
         ];
         Field::Map(fields.map(|(name, field)| (name.to_owned(), field)).into())
     }
 
     /// What the templates of a helmfile and of values of environments see.
     pub(super) fn seen(&self) -> Vec<(&'static str, Field)> {
-        let values = Field::Values(Arc::new(self.all_values()));
+        let values = Field::Values(self.all_values());
         vec![
             ("Environment", self.field()),
             ("Namespace", Field::Text(String::new())),
@@ -157,7 +161,7 @@ impl Loader<'_, '_> {
         if !is_base && environment.name != DEFAULT && !is_known {
             return Err(Stop::NotDefined);
         }
-        let values = Arc::new(environment.all_values());
+        let values = environment.all_values();
         self.texts.values.push(values.clone());
         Ok(State {
             folder: folder.to_path_buf(),
@@ -217,15 +221,19 @@ impl Loader<'_, '_> {
         }
         let source = self.texts.sources.get(id);
         let text = &source.text[range.0..range.1];
-        let own = block(text, "environments").map(|(from, to)| (range.0 + from, range.0 + to));
+        let own = ["values", "environments"].iter().filter_map(|key| {
+            let (from, to) = block(text, key)?;
+            Some((range.0 + from, range.0 + to))
+        });
+        let own: Vec<(usize, usize)> = own.collect();
         let at = Span::new(id, range.0, range.0);
         let fresh = Environment::new(self.environment, at);
         let mut known = environment.unwrap_or(&fresh).clone();
-        if let Some(own) = own.filter(|_| !is_template) {
-            // The first pass, of which only the environments are of use.
+        // The first pass, of which only the values are of use.
+        for own in own.into_iter().filter(|_| !is_template) {
             let first = self.render(id, own, folder, &known.seen(), false);
             if let Ok(node) = first {
-                known = self.environment_of(&node, folder, environment)?;
+                known = self.environment_of(&node, folder, Some(&known))?;
             }
         }
         let rendered = self.render(id, range, folder, &known.seen(), true);
@@ -278,7 +286,7 @@ impl Loader<'_, '_> {
             let values = self.values(&entries, folder, &seen)?;
             let secret = self.values(&secrets, folder, &seen)?;
             let own = merge::values(&values, &secret, Nulls::Replace);
-            environment.values = merge::values(&seen.values, &own, Nulls::Yield);
+            environment.values = Arc::new(merge::values(&seen.values, &own, Nulls::Yield));
             let context = text(spec, "kubeContext");
             if !context.is_empty() {
                 environment.kube_context = context;
@@ -290,8 +298,11 @@ impl Loader<'_, '_> {
             is_fallback: false,
             are_secret: false,
         };
-        let own = self.values(&defaults, folder, &seen)?;
-        environment.defaults = merge::values(&seen.defaults, &own, Nulls::Replace);
+        if !defaults.nodes.is_empty() {
+            let own = self.values(&defaults, folder, &seen)?;
+            let all = merge::values(&seen.defaults, &own, Nulls::Replace);
+            environment.defaults = Arc::new(all);
+        }
         Ok(environment)
     }
 
@@ -309,7 +320,7 @@ impl Loader<'_, '_> {
             are_secret: false,
         };
         let mut environment = Environment::new(self.environment, at);
-        environment.values = self.values(&entries, folder, &environment.clone())?;
+        environment.values = Arc::new(self.values(&entries, folder, &environment.clone())?);
         Ok(environment)
     }
 
@@ -331,6 +342,8 @@ impl Loader<'_, '_> {
                 false => merge::values(known, &values, Nulls::Replace),
             });
         };
+        let at = entries.nodes.first().map_or(seen.values.span, |node| node.span);
+        let seen = seen.seen();
         for node in entries.nodes {
             let Some(name) = node.as_str() else {
                 if !node.is_null() {
@@ -339,14 +352,13 @@ impl Loader<'_, '_> {
                 continue;
             };
             for file in self.files(name, node.span, folder, entries)? {
-                let mut values = self.values_file(&file, &seen.seen())?;
+                let mut values = self.values_file(&file, &seen)?;
                 if entries.are_secret {
                     sops::replace(&mut values);
                 }
                 add(values);
             }
         }
-        let at = entries.nodes.first().map_or(seen.values.span, |node| node.span);
         Ok(all.unwrap_or_else(|| merge::empty(at)))
     }
 
@@ -392,12 +404,20 @@ impl Loader<'_, '_> {
     }
 }
 
-/// The names of the environments of a helmfile, in their order.
-pub(super) fn environments(file: &Path, reading: &Reading<'_>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
+/// What the text of a helmfile says without being rendered for an environment.
+#[derive(Debug, Default)]
+pub(super) struct Outline {
+    /// The names of its environments, in their order.
+    pub environments: Vec<String>,
+    /// The helmfiles that it may include.
+    pub included: Vec<PathBuf>,
+}
+
+/// Reads the outline of a helmfile and its bases.
+pub(super) fn outline(file: &Path, reading: &Reading<'_>) -> Outline {
+    let mut outline = Outline::default();
     let mut texts = Texts::new(reading);
-    let folder = file.canonicalize().ok();
-    let folder = folder.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let folder = folder_of(file);
     let mut left = vec![file.to_path_buf()];
     let mut seen: Vec<PathBuf> = Vec::new();
     while let Some(file) = left.pop() {
@@ -407,33 +427,64 @@ pub(super) fn environments(file: &Path, reading: &Reading<'_>) -> Vec<String> {
         seen.push(file.clone());
         let Ok(id) = texts.file(&file) else { continue };
         let text = texts.sources.get(id).text.clone();
-        for key in ["environments", "bases"] {
-            for (start, end) in parts(&text) {
-                let Some((from, to)) = block(&text[start..end], key) else {
-                    continue;
-                };
-                let range = (start + from, start + to);
+        for (start, end) in parts(&text) {
+            let at = |key: &str| {
+                let (from, to) = block(&text[start..end], key)?;
+                Some((start + from, start + to))
+            };
+            if let Some((from, to)) = at("helmfiles") {
+                let paths = paths_in(&text[from..to]).into_iter();
+                let named = paths.map(|path| files::named(&path, &folder, reading));
+                outline.included.extend(named.flat_map(|named| match named {
+                    Named::Here(files) => files,
+                    _ => Vec::new(),
+                }));
+            }
+            for range in ["bases", "environments"].iter().filter_map(|key| at(key)) {
                 let fresh = Environment::new(DEFAULT, Span::new(id, 0, 0));
-                let made = texts.rendered(id, range, folder, &fresh.seen(), false);
+                let made = texts.rendered(id, range, &folder, &fresh.seen(), false);
                 let rendered = made.and_then(|made| texts.map(made, 0, usize::MAX));
                 let Ok(node) = rendered.or_else(|_| texts.map(id, range.0, range.1)) else {
                     continue;
                 };
                 for base in items(&node, "bases") {
                     let name = scalar_text(base).unwrap_or_default();
-                    if let Named::Here(files) = files::named(&name, folder, reading) {
+                    if let Named::Here(files) = files::named(&name, &folder, reading) {
                         left.extend(files);
                     }
                 }
-                for entry in node.get("environments").map(Node::entries).unwrap_or_default() {
-                    if !names.iter().any(|known| *known == *entry.key) {
-                        names.push(entry.key.to_string());
+                let declared = node.get("environments").map(Node::entries).unwrap_or_default();
+                for entry in declared {
+                    if !outline.environments.iter().any(|known| **known == *entry.key) {
+                        outline.environments.push(entry.key.to_string());
                     }
                 }
             }
         }
     }
-    names
+    outline
+}
+
+/// The paths in the lines of `helmfiles`. An action of a template may be any text.
+fn paths_in(lines: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(lines);
+    let words = text.lines().filter_map(|line| {
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        let word = line.strip_prefix("- ").unwrap_or(line).trim();
+        let word = word.strip_prefix("path:").unwrap_or(word).trim();
+        let word = word.trim_matches(['"', '\'']);
+        let mut path = String::new();
+        let mut rest = word;
+        while let Some((before, after)) = rest.split_once("{{") {
+            path += before;
+            path.push('*');
+            rest = after.split_once("}}").map_or("", |(_, after)| after);
+        }
+        path += rest;
+        let is_path = !path.contains([' ', ':', '#']) && path.contains(['/', '.']);
+        is_path.then_some(path)
+    });
+    words.collect()
 }
 
 /// The parts of a file, which lines `---` separate, as ranges of bytes.
