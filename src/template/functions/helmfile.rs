@@ -15,6 +15,8 @@ use crate::yaml;
 use Type::{Any, String as TextType};
 
 pub(super) const FUNCTIONS: &[Function] = &[
+    // Secrets, or made of them. They would also take a second for a few.
+    Function::new("bcrypt", &[TextType], unknown),
     Function::new("coalesce", &[], |call, a| {
         let known = a.iter().position(|value| is_given(call, value));
         Ok(known.map_or_else(Value::nil, |i| a[i].clone()))
@@ -29,6 +31,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .variadic(Any)
     .role(FunctionRole::Default)
     .reads(Reads::HandsOn),
+    Function::new("derivePassword", &[Any, TextType, TextType, TextType, TextType], unknown),
     Function::new("env", &[TextType], unknown),
     Function::new("envExec", &[Any, TextType, Any], unknown).variadic(TextType),
     Function::new("exec", &[TextType, Any], unknown).variadic(TextType),
@@ -63,6 +66,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(at_path(any(a, 0)?, any(a, 1)?).unwrap_or_else(Value::nil))
     })
     .reads(Reads::HandsOn),
+    Function::new("htpasswd", &[TextType, TextType], unknown),
     Function::new("isDir", &[TextType], |call, a| {
         let path = string(a, 0)?.lossy();
         let found = call.outside.is_some_and(|outside| outside.is_folder(&path));

@@ -88,7 +88,7 @@ fn candidates(reading: &Reading<'_>) -> Vec<PathBuf> {
                 .any(|line| line.strip_prefix(key.as_bytes()).is_some_and(|r| r.starts_with(b":")))
         };
         let is_excluded = exclusions.as_ref().is_some_and(|e| e.exclude(path));
-        !is_excluded && ["releases", "helmfiles"].iter().any(|key| has(key))
+        !is_excluded && ["releases", "helmfiles", "bases"].iter().any(|key| has(key))
     };
     let named = reading.listing.files.iter().filter(|file| is_helmfile(file));
     let paths = named.map(|file| from_here(&reading.root.join(file)));

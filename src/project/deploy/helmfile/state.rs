@@ -409,7 +409,7 @@ impl Loader<'_, '_> {
 pub(super) struct Outline {
     /// The names of its environments, in their order.
     pub environments: Vec<String>,
-    /// The helmfiles that it may include.
+    /// The helmfiles that it may include, and its bases.
     pub included: Vec<PathBuf>,
 }
 
@@ -450,6 +450,7 @@ pub(super) fn outline(file: &Path, reading: &Reading<'_>) -> Outline {
                 for base in items(&node, "bases") {
                     let name = scalar_text(base).unwrap_or_default();
                     if let Named::Here(files) = files::named(&name, &folder, reading) {
+                        outline.included.extend(files.iter().cloned());
                         left.extend(files);
                     }
                 }
