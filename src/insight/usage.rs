@@ -426,8 +426,11 @@ fn unused(
             .iter()
             .filter_map(|e| e.declared.as_deref())
     };
-    let inline =
-        declared().flat_map(|d| d.inline.iter().map(|(_, values)| (&values.node, d.is_own, true)));
+    let inline = declared().flat_map(|d| {
+        d.inline
+            .iter()
+            .map(|(_, values)| (&values.node, d.is_own, true))
+    });
     for (node, is_own, is_inline) in files.chain(inline) {
         keys(node, &mut Keys::new(), &mut |path, entry| {
             if readers.is_silent(path) {

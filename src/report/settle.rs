@@ -242,7 +242,8 @@ impl Places<'_> {
             // Rendered text without a recorded origin: only the template's name is known.
             None => locations.push(self.location(diagnostic.span, Role::Template, "", environment)),
         }
-        let is_somewhere = |span: &&Span| !matches!(self.sources.get(span.source).kind, SourceKind::Unknown);
+        let is_somewhere =
+            |span: &&Span| !matches!(self.sources.get(span.source).kind, SourceKind::Unknown);
         for &span in trace.values.iter().filter(is_somewhere) {
             let role = self.declared_or(span, Role::Values);
             locations.push(self.location(span, role, "", environment));
@@ -417,7 +418,8 @@ impl Places<'_> {
         let (end_line, end_column) = source.locate(span.end.max(span.start));
         Location {
             role,
-            file: (!matches!(source.kind, SourceKind::Flag | SourceKind::Unknown)).then(|| source.name.clone()),
+            file: (!matches!(source.kind, SourceKind::Flag | SourceKind::Unknown))
+                .then(|| source.name.clone()),
             line,
             column,
             end_line,
@@ -444,10 +446,9 @@ impl Places<'_> {
             SourceKind::Values => Role::Values,
             SourceKind::Manifest => Role::Manifest,
             SourceKind::Deployment => Role::Deployment,
-            SourceKind::File
-            | SourceKind::Flag
-            | SourceKind::Unknown
-            | SourceKind::Derived(_) => Role::Source,
+            SourceKind::File | SourceKind::Flag | SourceKind::Unknown | SourceKind::Derived(_) => {
+                Role::Source
+            }
         }
     }
 }

@@ -208,7 +208,10 @@ fn a_value_is_traced_through_a_helmfile() {
     let folder = deployed(&[
         ("helmfile.yaml.gotmpl", helmfile),
         ("prod.yaml", "names:\n  web: Bad_Name\n"),
-        ("values.yaml.gotmpl", "# {{ .Release.Name }}\nname: {{ .Values.names.web }}\n"),
+        (
+            "values.yaml.gotmpl",
+            "# {{ .Release.Name }}\nname: {{ .Values.names.web }}\n",
+        ),
     ]);
     let found = findings(folder.path(), &[".", "--select", "invalid-name"]);
     let places = [
@@ -228,9 +231,13 @@ fn a_value_is_traced_through_a_helmfile() {
 fn no_finding_rests_on_what_only_the_deployment_knows() {
     let names = |value: &str| {
         let values = format!("      - name: {value}\n");
-        let helmfile = format!("releases:\n  - name: web\n    chart: ./chart\n    values:\n{values}");
+        let helmfile =
+            format!("releases:\n  - name: web\n    chart: ./chart\n    values:\n{values}");
         let folder = deployed(&[("helmfile.yaml.gotmpl", &helmfile)]);
-        let found = findings(folder.path(), &[".", "--select", "invalid-name,deployment-invalid"]);
+        let found = findings(
+            folder.path(),
+            &[".", "--select", "invalid-name,deployment-invalid"],
+        );
         found.len()
     };
     assert_eq!(names("Bad_Name"), 1);

@@ -70,13 +70,15 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     .price(16)
     .example(r#"fromToml "a = 1\nb = \"x\"""#, "map[a:1 b:x]"),
     Function::new("fromYaml", &[TextType], |call, a| {
-        let read = read_yaml(call, a, yaml::value_from_text)?.and_then(|value| as_map(value, DECODING));
+        let read =
+            read_yaml(call, a, yaml::value_from_text)?.and_then(|value| as_map(value, DECODING));
         Ok(read.unwrap_or_else(|e| error_map(&e, call.joined(a))))
     })
     .price(16)
     .example(r#"fromYaml "<<: {a: 1}\nb: 2""#, "map[a:1 b:2]"),
     Function::new("fromYamlArray", &[TextType], |call, a| {
-        let read = read_yaml(call, a, yaml::value_from_text)?.and_then(|value| as_list(value, DECODING));
+        let read =
+            read_yaml(call, a, yaml::value_from_text)?.and_then(|value| as_list(value, DECODING));
         Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
     })
     .price(16)
@@ -158,8 +160,7 @@ fn read_json(call: &mut Call, arguments: &[Value]) -> Result<Result<Value, Strin
 }
 
 /// How a text becomes a value: [`yaml::value_from_text`] or its exact variant.
-type ReadText =
-    fn(&Text, OriginId, &mut Origins, &Limits, &mut usize) -> Result<Value, String>;
+type ReadText = fn(&Text, OriginId, &mut Origins, &Limits, &mut usize) -> Result<Value, String>;
 
 /// As [`read_json`], for YAML.
 pub(super) fn read_yaml(

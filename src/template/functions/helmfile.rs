@@ -31,7 +31,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .variadic(Any)
     .role(FunctionRole::Default)
     .reads(Reads::HandsOn),
-    Function::new("derivePassword", &[Any, TextType, TextType, TextType, TextType], unknown),
+    Function::new(
+        "derivePassword",
+        &[Any, TextType, TextType, TextType, TextType],
+        unknown,
+    ),
     Function::new("env", &[TextType], unknown),
     Function::new("envExec", &[Any, TextType, Any], unknown).variadic(TextType),
     Function::new("exec", &[TextType, Any], unknown).variadic(TextType),
@@ -58,7 +62,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("get", &[TextType], |_, a| match a {
         [path, object] => at_path(path, object).ok_or_else(|| no_value(path).into()),
         [path, default, object] => Ok(at_path(path, object).unwrap_or_else(|| default.clone())),
-        _ => Err("unexpected number of args passed to the template function get(path, [def, ]obj)".into()),
+        _ => Err(
+            "unexpected number of args passed to the template function get(path, [def, ]obj)"
+                .into(),
+        ),
     })
     .variadic(Any)
     .reads(Reads::HandsOn),
@@ -152,7 +159,11 @@ fn without_references(call: &mut Call, value: &Value, depth: usize) -> Value {
         }
         Kind::List(list) if depth < MOST_DEPTH => {
             let items = list.items.iter();
-            Value::list(items.map(|item| without_references(call, item, depth + 1)).collect())
+            Value::list(
+                items
+                    .map(|item| without_references(call, item, depth + 1))
+                    .collect(),
+            )
         }
         Kind::Map(map) if depth < MOST_DEPTH => {
             let mut copy = map.0.borrow().clone();
@@ -172,7 +183,10 @@ fn no_value(path: &Value) -> String {
 
 /// The value at a path of keys with dots; none if there is no such value.
 fn at_path(path: &Value, object: &Value) -> Option<Value> {
-    let path = path.as_text().map(|text| text.to_str().into_owned()).unwrap_or_default();
+    let path = path
+        .as_text()
+        .map(|text| text.to_str().into_owned())
+        .unwrap_or_default();
     let mut at = object.clone();
     if path.is_empty() {
         return Some(at);
@@ -194,7 +208,9 @@ fn set_at_path(_: &mut Call, arguments: &[Value]) -> Answer {
     for key in keys {
         let next = at.get(key.as_bytes());
         let Some(next) = next.as_ref().and_then(Value::as_map) else {
-            let message = format!("failed to set value at path {path:?}: value for key {key:?} was not a map");
+            let message = format!(
+                "failed to set value at path {path:?}: value for key {key:?} was not a map"
+            );
             return Err(message.into());
         };
         at = next.clone();

@@ -59,7 +59,9 @@ fn local(path: &Path) -> Result<Content, Missing> {
     let metadata = metadata.and_then(|text| Metadata::parse(&text));
     let content = Content {
         path: Some(path.to_path_buf()),
-        version: metadata.as_ref().map_or(String::new(), |m| m.version.clone()),
+        version: metadata
+            .as_ref()
+            .map_or(String::new(), |m| m.version.clone()),
         name: metadata.map(|metadata| metadata.name),
         repository: String::new(),
         is_chart,
@@ -67,7 +69,10 @@ fn local(path: &Path) -> Result<Content, Missing> {
     match is_chart {
         true => Ok(content),
         false => Err(Missing {
-            why: format!("helmfile makes a chart of the manifests in {}", path.display()),
+            why: format!(
+                "helmfile makes a chart of the manifests in {}",
+                path.display()
+            ),
             is_fault: false,
             content,
         }),
@@ -103,7 +108,10 @@ fn packaged(
         None => chart.split_once('/').unwrap_or(("", chart)),
     };
     let declared = items(&state.root, "repositories");
-    let declared = declared.iter().rev().find(|node| text(node, "name") == repository);
+    let declared = declared
+        .iter()
+        .rev()
+        .find(|node| text(node, "name") == repository);
     let url = declared.map_or_else(|| repository.to_owned(), |node| text(node, "url"));
     let content = Content {
         path: None,

@@ -66,7 +66,10 @@ fn is_unsaved(path: &Path, unsaved: &Unsaved) -> bool {
 
 /// Whether git ignores a path: then something makes it before the deployment.
 fn is_ignored(path: &Path, root: &Path) -> bool {
-    let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
+    let folders = path
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| folder.starts_with(root));
     let mut ignores = folders.map(|folder| Gitignore::new(folder.join(".gitignore")).0);
     ignores.any(|ignore| ignore.matched_path_or_any_parents(path, false).is_ignore())
 }
@@ -111,10 +114,12 @@ impl Outside for View {
         let mut sources = Sources::with(self.unsaved.clone());
         sources.limits = self.limits.clone();
         let path = from_here(&self.path(name)?);
-        sources.read_file(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("open {name}: no such file or directory"),
-            _ => format!("open {name}: {error}"),
-        })
+        sources
+            .read_file(&path)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => format!("open {name}: no such file or directory"),
+                _ => format!("open {name}: {error}"),
+            })
     }
 
     fn is_file(&self, name: &str) -> bool {

@@ -45,7 +45,10 @@ pub(super) fn all(reading: &Reading<'_>) -> Made {
     let candidates = candidates(reading);
     let is_template = |file: &PathBuf| file.extension().is_some_and(|e| e == "gotmpl");
     let is_of_version_1 = candidates.iter().any(is_template);
-    let outlines: Vec<_> = candidates.iter().map(|file| state::outline(file, reading)).collect();
+    let outlines: Vec<_> = candidates
+        .iter()
+        .map(|file| state::outline(file, reading))
+        .collect();
     // What another helmfile includes is deployed by that one.
     let included = outlines.iter().flat_map(|outline| &outline.included);
     let used: FxHashSet<PathBuf> = included.flat_map(|path| helmfiles_in(path)).collect();
@@ -84,13 +87,22 @@ fn candidates(reading: &Reading<'_>) -> Vec<PathBuf> {
     let is_meant = |path: &PathBuf| {
         let text = sources.read_file(path).unwrap_or_default();
         let has = |key: &str| {
-            text.split(|&b| b == b'\n')
-                .any(|line| line.strip_prefix(key.as_bytes()).is_some_and(|r| r.starts_with(b":")))
+            text.split(|&b| b == b'\n').any(|line| {
+                line.strip_prefix(key.as_bytes())
+                    .is_some_and(|r| r.starts_with(b":"))
+            })
         };
         let is_excluded = exclusions.as_ref().is_some_and(|e| e.exclude(path));
-        !is_excluded && ["releases", "helmfiles", "bases"].iter().any(|key| has(key))
+        !is_excluded
+            && ["releases", "helmfiles", "bases"]
+                .iter()
+                .any(|key| has(key))
     };
-    let named = reading.listing.files.iter().filter(|file| is_helmfile(file));
+    let named = reading
+        .listing
+        .files
+        .iter()
+        .filter(|file| is_helmfile(file));
     let paths = named.map(|file| from_here(&reading.root.join(file)));
     paths.filter(is_meant).collect()
 }
@@ -103,8 +115,9 @@ fn is_helmfile(file: &str) -> bool {
     let stem = plain.strip_suffix(".yaml").or(plain.strip_suffix(".yml"));
     let is_in_folder = folder == "helmfile.d" || folder.ends_with("/helmfile.d");
     let is_test = file.split('/').any(|part| part == "testdata");
-    stem.is_some_and(|stem| is_in_folder || stem.starts_with("helmfile") || stem.ends_with("helmfile"))
-        && !is_test
+    stem.is_some_and(|stem| {
+        is_in_folder || stem.starts_with("helmfile") || stem.ends_with("helmfile")
+    }) && !is_test
 }
 
 /// What a helmfile gives to those that it includes.
@@ -172,8 +185,13 @@ impl Walk<'_, '_> {
             wrongs.retain(|wrong| !wrong.is_demand);
         }
         let is_selected = |release: &&Declared| selects(&given.selectors, release);
-        let deployed = declared.iter().filter(|release| release.is_deployed).filter(is_selected);
-        let releases: Vec<Release> = deployed.map(|release| self.release(release, file)).collect();
+        let deployed = declared
+            .iter()
+            .filter(|release| release.is_deployed)
+            .filter(is_selected);
+        let releases: Vec<Release> = deployed
+            .map(|release| self.release(release, file))
+            .collect();
         self.finish(releases, wrongs, texts);
     }
 
@@ -209,7 +227,11 @@ impl Walk<'_, '_> {
         let mut release = self.release(&unknown("*", at), file);
         release.unresolved = Some(why);
         let is_sure = |wrong: &Wrong| !wrong.is_demand && lacking.is_none();
-        self.finish(vec![release], wrong.into_iter().filter(is_sure).collect(), texts);
+        self.finish(
+            vec![release],
+            wrong.into_iter().filter(is_sure).collect(),
+            texts,
+        );
     }
 
     /// Visits the helmfiles that one includes. Gives what is wrong with the list.
@@ -222,7 +244,10 @@ impl Walk<'_, '_> {
             let found = match files::named(&name, &state.folder, self.reading) {
                 Named::Here(found) => found,
                 Named::Missing if is_needed => {
-                    wrongs.push(Wrong::new(path.span, format!("the helmfile {name} does not exist")));
+                    wrongs.push(Wrong::new(
+                        path.span,
+                        format!("the helmfile {name} does not exist"),
+                    ));
                     continue;
                 }
                 Named::Missing => continue,
@@ -266,7 +291,10 @@ impl Walk<'_, '_> {
         given: &Given,
         texts: &mut Texts,
     ) -> Result<Given, Stop> {
-        let inherits: Vec<String> = items(node, "inherits").iter().filter_map(scalar_text).collect();
+        let inherits: Vec<String> = items(node, "inherits")
+            .iter()
+            .filter_map(scalar_text)
+            .collect();
         let mut own = Given::default();
         let values = items(node, "values");
         if inherits.iter().any(|key| key == "environments") {
@@ -382,7 +410,11 @@ fn helmfiles_in(path: &Path) -> Vec<PathBuf> {
     }
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     let is_meant = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let plain = name.strip_suffix(".gotmpl").unwrap_or(&name);
         plain.ends_with(".yaml") || plain.ends_with(".yml")
     };

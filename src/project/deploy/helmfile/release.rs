@@ -81,7 +81,9 @@ impl Making<'_, '_, '_> {
     fn release(&mut self, node: &Node) -> Result<Declared, Stop> {
         let whole = self.inherited(node, &mut Vec::new())?;
         let identity = self.identity(&whole)?;
-        let at = whole.entry("name").map_or(whole.span, |entry| entry.value.span);
+        let at = whole
+            .entry("name")
+            .map_or(whole.span, |entry| entry.value.span);
         let seen = self.seen(&identity);
         let is_deployed = self.is_deployed(&whole, &seen)?;
         let mut release = Declared {
@@ -102,13 +104,20 @@ impl Making<'_, '_, '_> {
         let needs: Vec<&Node> = items(&whole, "needs").iter().collect();
         for need in self.fill(&needs, &seen)? {
             let span = need.span;
-            release.needs.push((scalar_text(&need).unwrap_or_default(), span));
+            release
+                .needs
+                .push((scalar_text(&need).unwrap_or_default(), span));
         }
         if !is_deployed {
             return Ok(release);
         }
         let span = whole.get("chart").map_or(at, |chart| chart.span);
-        match chart::find(&identity.chart, &identity.version, self.state, self.loader.reading) {
+        match chart::find(
+            &identity.chart,
+            &identity.version,
+            self.state,
+            self.loader.reading,
+        ) {
             Ok(content) => release.content = content,
             Err(missing) => {
                 if missing.is_fault {
@@ -153,10 +162,17 @@ impl Making<'_, '_, '_> {
             names.retain(|(name, ..)| !own.iter().any(|o| text(o, "template") == *name));
         }
         for inherit in own {
-            let span = inherit.get("template").map_or(inherit.span, |name| name.span);
+            let span = inherit
+                .get("template")
+                .map_or(inherit.span, |name| name.span);
             names.push((text(&inherit, "template"), span, Some(inherit)));
         }
-        let templates = self.state.root.get("templates").map(Node::entries).unwrap_or_default();
+        let templates = self
+            .state
+            .root
+            .get("templates")
+            .map(Node::entries)
+            .unwrap_or_default();
         for (name, span, inherit) in names.into_iter().filter(|(name, ..)| !name.is_empty()) {
             if above.contains(&name) || above.len() >= MOST_INHERITED {
                 let message = format!("the template {name} inherits itself: {}", above.join(", "));
@@ -165,12 +181,18 @@ impl Making<'_, '_, '_> {
             let Some(template) = templates.iter().rev().find(|entry| *entry.key == *name) else {
                 let near = did_you_mean(&name, templates.iter().map(|entry| &*entry.key));
                 let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
-                return Err(Wrong::new(span, format!("there is no template {name}{near}")));
+                return Err(Wrong::new(
+                    span,
+                    format!("there is no template {name}{near}"),
+                ));
             };
             above.push(name);
             let mut inherited = self.inherited(&template.value, above)?;
             above.pop();
-            let except = inherit.as_ref().map(|inherit| items(inherit, "except")).unwrap_or_default();
+            let except = inherit
+                .as_ref()
+                .map(|inherit| items(inherit, "except"))
+                .unwrap_or_default();
             let except: Vec<String> = except.iter().filter_map(scalar_text).collect();
             inherited = without(inherited, &except);
             whole = merge::states(&whole, &inherited, Lists::Append);
@@ -181,7 +203,12 @@ impl Making<'_, '_, '_> {
 
     /// The name, namespace, chart, version and labels. Their templates may refer to each other.
     fn identity(&mut self, node: &Node) -> Result<Identity, Wrong> {
-        let common = self.state.root.get("commonLabels").map(Node::entries).unwrap_or_default();
+        let common = self
+            .state
+            .root
+            .get("commonLabels")
+            .map(Node::entries)
+            .unwrap_or_default();
         let own = node.get("labels").map(Node::entries).unwrap_or_default();
         let mut labels: Vec<&Entry> = own.iter().collect();
         labels.retain(|label| common.iter().all(|c| c.key != label.key));
@@ -195,7 +222,9 @@ impl Making<'_, '_, '_> {
             own => own,
         };
         let read = |nodes: &[Node]| {
-            let texts = nodes.iter().map(|node| scalar_text(node).unwrap_or_default());
+            let texts = nodes
+                .iter()
+                .map(|node| scalar_text(node).unwrap_or_default());
             let mut texts = texts.collect::<Vec<_>>().into_iter();
             let mut identity = Identity {
                 kube_context: kube_context.clone(),
@@ -246,7 +275,10 @@ impl Making<'_, '_, '_> {
         let own = [
             ("Name", text(&release.name)),
             ("Namespace", text(&release.namespace)),
-            ("Labels", Field::Map(labels.map(|(k, v)| (k.clone(), text(v))).collect())),
+            (
+                "Labels",
+                Field::Map(labels.map(|(k, v)| (k.clone(), text(v))).collect()),
+            ),
             ("Chart", text(&release.chart)),
             ("ChartVersion", text(&release.version)),
             ("KubeContext", text(&release.kube_context)),
@@ -254,7 +286,10 @@ impl Making<'_, '_, '_> {
         let root = |key| Field::Text(super::state::text(&self.state.root, key));
         vec![
             ("Environment", self.state.environment.field()),
-            ("Release", Field::Map(own.map(|(name, field)| (name.to_owned(), field)).into())),
+            (
+                "Release",
+                Field::Map(own.map(|(name, field)| (name.to_owned(), field)).into()),
+            ),
             ("Values", Field::Values(self.state.values.clone())),
             ("StateValues", Field::Values(self.state.values.clone())),
             ("KubeContext", root("kubeContext")),
@@ -268,7 +303,10 @@ impl Making<'_, '_, '_> {
     }
 
     fn fill_one(&mut self, node: &Node, seen: &Seen) -> Result<Node, Wrong> {
-        Ok(self.fill(&[node], seen)?.pop().unwrap_or_else(|| node.clone()))
+        Ok(self
+            .fill(&[node], seen)?
+            .pop()
+            .unwrap_or_else(|| node.clone()))
     }
 
     /// Whether a release is installed, and its condition holds.
@@ -282,7 +320,10 @@ impl Making<'_, '_, '_> {
             match text.trim() {
                 "true" => Ok(Some(true)),
                 "false" | "" => Ok(Some(false)),
-                other => Err(Wrong::new(template.span, format!("`{key}` says {other:?}, which is no boolean"))),
+                other => Err(Wrong::new(
+                    template.span,
+                    format!("`{key}` says {other:?}, which is no boolean"),
+                )),
             }
         };
         let installed = match of_template("installedTemplate")? {
@@ -311,7 +352,8 @@ impl Making<'_, '_, '_> {
         let mut at = &*self.state.values;
         for key in path.split('.') {
             at = at.get(key).ok_or_else(|| {
-                let message = format!("no value of the environment says `{path}`, which the condition needs");
+                let message =
+                    format!("no value of the environment says `{path}`, which the condition needs");
                 Wrong::new(span, message)
             })?;
         }
@@ -327,17 +369,26 @@ impl Making<'_, '_, '_> {
 
     fn first_list(&self, release: &Node, key: &str) -> Vec<String> {
         let own = items(release, key);
-        let list = if own.is_empty() { items(&self.state.root, key) } else { own };
+        let list = if own.is_empty() {
+            items(&self.state.root, key)
+        } else {
+            own
+        };
         list.iter().filter_map(scalar_text).collect()
     }
 
     /// The values: first those of templates, then files and maps in their order, then secrets.
     fn values(&mut self, node: &Node, seen: &Seen, release: &mut Declared) -> Result<(), Stop> {
-        let is_needed = needs_files(node).or(needs_files(&self.state.root)).unwrap_or(true);
+        let is_needed = needs_files(node)
+            .or(needs_files(&self.state.root))
+            .unwrap_or(true);
         let prefix = text(node, "valuesPathPrefix");
         for entry in items(node, "valuesTemplate") {
             let filled = match entry.data {
-                Data::Map(_) => self.loader.texts.filled_tree(entry, &self.state.folder, seen)?,
+                Data::Map(_) => self
+                    .loader
+                    .texts
+                    .filled_tree(entry, &self.state.folder, seen)?,
                 _ => self.fill_one(entry, seen)?,
             };
             self.entry(&filled, &prefix, is_needed, seen, release)?;
@@ -375,7 +426,8 @@ impl Making<'_, '_, '_> {
             Named::Here(found) => match <[PathBuf; 1]>::try_from(found) {
                 Ok([file]) if !file.is_dir() => file,
                 _ => {
-                    let message = format!("{name} means several files or a folder, which helmfile refuses");
+                    let message =
+                        format!("{name} means several files or a folder, which helmfile refuses");
                     return Err(Wrong::new(entry.span, message).into());
                 }
             },
@@ -409,7 +461,10 @@ impl Making<'_, '_, '_> {
     /// `set`, `setString` and `env`, as flags of Helm.
     fn parameters(&mut self, node: &Node, seen: &Seen, release: &mut Declared) -> Result<(), Stop> {
         for entry in items(node, "setTemplate") {
-            let filled = self.loader.texts.filled_tree(entry, &self.state.folder, seen)?;
+            let filled = self
+                .loader
+                .texts
+                .filled_tree(entry, &self.state.folder, seen)?;
             self.set(&filled, FlagKind::Set, release)?;
         }
         for entry in items(node, "set") {
@@ -423,7 +478,11 @@ impl Making<'_, '_, '_> {
             if let Some(name) = entry.get("name") {
                 let name = (escaped(&scalar_text(name).unwrap_or_default()), name.span);
                 let value = (crate::source::PLACEHOLDER.to_owned(), unknown);
-                release.parameters.push(Parameter { kind: FlagKind::Set, name, value });
+                release.parameters.push(Parameter {
+                    kind: FlagKind::Set,
+                    name,
+                    value,
+                });
             }
         }
         Ok(())
@@ -441,7 +500,10 @@ impl Making<'_, '_, '_> {
         let Some(name) = entry.get("name").map(text_of) else {
             return Ok(());
         };
-        let value = entry.get("value").filter(|value| !value.is_null()).map(text_of);
+        let value = entry
+            .get("value")
+            .filter(|value| !value.is_null())
+            .map(text_of);
         let several = items(entry, "values");
         if let Some(value) = value.filter(|(text, _)| !text.is_empty()) {
             release.parameters.push(Parameter { kind, name, value });
@@ -459,7 +521,11 @@ impl Making<'_, '_, '_> {
                 }
                 Named::Elsewhere(why) => return Err(Stop::Open(why)),
             };
-            release.parameters.push(Parameter { kind: FlagKind::File, name, value });
+            release.parameters.push(Parameter {
+                kind: FlagKind::File,
+                name,
+                value,
+            });
         } else if let Some(first) = several.first() {
             let texts: Vec<String> = several.iter().map(|value| text_of(value).0).collect();
             let value = (format!("{{{}}}", texts.join(",")), first.span);
@@ -479,7 +545,9 @@ fn hide_references(node: &mut Node, unknown: Span) {
                 ..node.clone()
             };
         }
-        Data::Seq(items) => items.iter_mut().for_each(|item| hide_references(item, unknown)),
+        Data::Seq(items) => items
+            .iter_mut()
+            .for_each(|item| hide_references(item, unknown)),
         Data::Map(entries) => {
             let values = entries.iter_mut().map(|entry| &mut entry.value);
             values.for_each(|value| hide_references(value, unknown));
@@ -490,7 +558,9 @@ fn hide_references(node: &mut Node, unknown: Span) {
 
 /// A text as `--set` takes it: braces and commas separate no values.
 fn escaped(text: &str) -> String {
-    text.replace('{', "\\{").replace('}', "\\}").replace(',', "\\,")
+    text.replace('{', "\\{")
+        .replace('}', "\\}")
+        .replace(',', "\\,")
 }
 
 /// A map without some of its keys.
@@ -498,7 +568,9 @@ fn without(node: Node, keys: &[String]) -> Node {
     let Data::Map(entries) = &node.data else {
         return node;
     };
-    let kept = entries.iter().filter(|entry| !keys.iter().any(|key| *entry.key == **key));
+    let kept = entries
+        .iter()
+        .filter(|entry| !keys.iter().any(|key| *entry.key == **key));
     Node {
         data: Data::Map(kept.cloned().collect()),
         ..node
@@ -507,13 +579,24 @@ fn without(node: Node, keys: &[String]) -> Node {
 
 /// Why what the chart renders is not what is deployed: helmfile or another program changes it.
 fn changes(release: &Node, root: &Node) -> Option<String> {
-    let by = ["jsonPatches", "strategicMergePatches", "transformers", "dependencies", "forceNamespace", "postRenderer"];
+    let by = [
+        "jsonPatches",
+        "strategicMergePatches",
+        "transformers",
+        "dependencies",
+        "forceNamespace",
+        "postRenderer",
+    ];
     let is_set = |node: &Node, key: &str| {
         let value = node.get(key);
-        value.is_some_and(|value| !value.is_null() && (value.as_str().is_some() || !value.items().is_empty()))
+        value.is_some_and(|value| {
+            !value.is_null() && (value.as_str().is_some() || !value.items().is_empty())
+        })
     };
     let own = by.iter().find(|key| is_set(release, key));
-    let general = root.get("helmDefaults").filter(|d| is_set(d, "postRenderer"));
+    let general = root
+        .get("helmDefaults")
+        .filter(|d| is_set(d, "postRenderer"));
     let key = own.or(general.map(|_| &"postRenderer"))?;
     Some(format!("`{key}` changes what the chart renders"))
 }

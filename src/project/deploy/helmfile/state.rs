@@ -151,9 +151,11 @@ impl Loader<'_, '_> {
             root = merge::states(&root, &node, Lists::Replace);
         }
         above.pop();
-        let environment =
-            environment.unwrap_or_else(|| Environment::new(self.environment, start));
-        let declared = root.get("environments").map(Node::entries).unwrap_or_default();
+        let environment = environment.unwrap_or_else(|| Environment::new(self.environment, start));
+        let declared = root
+            .get("environments")
+            .map(Node::entries)
+            .unwrap_or_default();
         let is_known = match declared {
             [] => inherited.is_some(),
             declared => declared.iter().any(|e| *e.key == *environment.name),
@@ -184,7 +186,9 @@ impl Loader<'_, '_> {
         let file = match files::named(&text, folder, self.reading) {
             Named::Here(files) => files.into_iter().next().unwrap_or_default(),
             Named::Missing => {
-                return Err(Wrong::new(name.span, format!("the base {text} does not exist")).into());
+                return Err(
+                    Wrong::new(name.span, format!("the base {text} does not exist")).into(),
+                );
             }
             Named::Elsewhere(why) => return Err(Stop::Open(format!("the base {why}"))),
         };
@@ -268,7 +272,9 @@ impl Loader<'_, '_> {
         let fresh = Environment::new(self.environment, part.span);
         let seen = before.unwrap_or(&fresh).clone();
         let mut environment = seen.clone();
-        let spec = part.get("environments").and_then(|all| all.get(self.environment));
+        let spec = part
+            .get("environments")
+            .and_then(|all| all.get(self.environment));
         if let Some(spec) = spec {
             let general = needs_files(part);
             let secrets = Entries {
@@ -342,7 +348,10 @@ impl Loader<'_, '_> {
                 false => merge::values(known, &values, Nulls::Replace),
             });
         };
-        let at = entries.nodes.first().map_or(seen.values.span, |node| node.span);
+        let at = entries
+            .nodes
+            .first()
+            .map_or(seen.values.span, |node| node.span);
         let seen = seen.seen();
         for node in entries.nodes {
             let Some(name) = node.as_str() else {
@@ -370,7 +379,11 @@ impl Loader<'_, '_> {
         folder: &Path,
         entries: &Entries<'_>,
     ) -> Result<Vec<PathBuf>, Stop> {
-        let is_known = |files: &[PathBuf]| files.iter().all(|file| file.extension().is_none_or(|e| e != "hcl"));
+        let is_known = |files: &[PathBuf]| {
+            files
+                .iter()
+                .all(|file| file.extension().is_none_or(|e| e != "hcl"))
+        };
         let why = match files::named(name, folder, self.reading) {
             Named::Here(files) if is_known(&files) => return Ok(files),
             Named::Here(_) => format!("the values file {name} is in HCL"),
@@ -454,9 +467,16 @@ pub(super) fn outline(file: &Path, reading: &Reading<'_>) -> Outline {
                         left.extend(files);
                     }
                 }
-                let declared = node.get("environments").map(Node::entries).unwrap_or_default();
+                let declared = node
+                    .get("environments")
+                    .map(Node::entries)
+                    .unwrap_or_default();
                 for entry in declared {
-                    if !outline.environments.iter().any(|known| **known == *entry.key) {
+                    if !outline
+                        .environments
+                        .iter()
+                        .any(|known| **known == *entry.key)
+                    {
                         outline.environments.push(entry.key.to_string());
                     }
                 }
@@ -494,7 +514,11 @@ pub(super) fn parts(text: &[u8]) -> Vec<(usize, usize)> {
     let (mut start, mut at) = (0, 0);
     for line in text.split_inclusive(|&b| b == b'\n') {
         let end = at + line.len();
-        if at > 0 && line.ends_with(b"\n") && line.trim_ascii_end() == b"---" && parts.len() < MOST_LEVELS {
+        if at > 0
+            && line.ends_with(b"\n")
+            && line.trim_ascii_end() == b"---"
+            && parts.len() < MOST_LEVELS
+        {
             parts.push((start, at));
             start = end;
         }
@@ -512,7 +536,11 @@ fn block(text: &[u8], key: &str) -> Option<(usize, usize)> {
         let is_key = line.first().is_some_and(u8::is_ascii_alphabetic);
         match found {
             Some(start) if is_key => return Some((start, at)),
-            None if is_key && line.strip_prefix(key.as_bytes()).is_some_and(|rest| rest.starts_with(b":")) => {
+            None if is_key
+                && line
+                    .strip_prefix(key.as_bytes())
+                    .is_some_and(|rest| rest.starts_with(b":")) =>
+            {
                 found = Some(at);
             }
             _ => {}
@@ -556,8 +584,17 @@ mod tests {
     #[test]
     fn parts_and_blocks_are_found() {
         let text = b"---\nenvironments:\n  a: {}\n\n---\nbases:\n- x\nreleases: []\n";
-        let all: Vec<&[u8]> = parts(text).iter().map(|(from, to)| &text[*from..*to]).collect();
-        assert_eq!(all, [&b"---\nenvironments:\n  a: {}\n\n"[..], b"bases:\n- x\nreleases: []\n"]);
+        let all: Vec<&[u8]> = parts(text)
+            .iter()
+            .map(|(from, to)| &text[*from..*to])
+            .collect();
+        assert_eq!(
+            all,
+            [
+                &b"---\nenvironments:\n  a: {}\n\n"[..],
+                b"bases:\n- x\nreleases: []\n"
+            ]
+        );
         let (from, to) = block(all[1], "bases").expect("a block");
         assert_eq!(&all[1][from..to], b"bases:\n- x\n");
         assert_eq!(block(all[1], "environments"), None);

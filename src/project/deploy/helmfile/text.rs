@@ -5,8 +5,7 @@ use super::merge;
 use crate::limits::Limits;
 use crate::project::deploy::{Reading, from_here};
 use crate::source::{
-    Derived, Origin, OriginId, Origins, Piece, Source, SourceId, SourceKind, Sources, Span,
-    Unsaved,
+    Derived, Origin, OriginId, Origins, Piece, Source, SourceId, SourceKind, Sources, Span, Unsaved,
 };
 use crate::template::dialect::Dialect;
 use crate::template::functions::of_helmfile;
@@ -101,7 +100,10 @@ impl Texts {
     /// Why it cannot be read.
     pub(super) fn file(&mut self, path: &Path) -> Result<SourceId, String> {
         let name = path.display().to_string();
-        let known = self.sources.files().find(|(_, source)| *source.name == *name);
+        let known = self
+            .sources
+            .files()
+            .find(|(_, source)| *source.name == *name);
         if let Some((id, _)) = known {
             return Ok(id);
         }
@@ -155,7 +157,12 @@ impl Texts {
     ///
     /// # Errors
     /// Why one cannot be rendered.
-    pub(super) fn filled(&mut self, nodes: &[&Node], folder: &Path, data: &Seen) -> Result<Vec<Node>, Wrong> {
+    pub(super) fn filled(
+        &mut self,
+        nodes: &[&Node],
+        folder: &Path,
+        data: &Seen,
+    ) -> Result<Vec<Node>, Wrong> {
         let is_template = |node: &&&Node| node.as_str().is_some_and(|text| text.contains("{{"));
         let templates: Vec<&Node> = nodes.iter().filter(is_template).copied().collect();
         if templates.is_empty() {
@@ -172,7 +179,9 @@ impl Texts {
                 end: text.len() as u32,
                 origin: derived.origins.add(Origin::Data(node.span)),
             };
-            derived.sources.push(Source::new(NAME, text, SourceKind::Derived(vec![piece])));
+            derived
+                .sources
+                .push(Source::new(NAME, text, SourceKind::Derived(vec![piece])));
             texts.push((SourceId::new(render, i as u32), Arc::from(text)));
         }
         self.sources.adopt(render, derived);
@@ -199,7 +208,12 @@ impl Texts {
     ///
     /// # Errors
     /// Why one cannot be rendered.
-    pub(super) fn filled_tree(&mut self, node: &Node, folder: &Path, data: &Seen) -> Result<Node, Wrong> {
+    pub(super) fn filled_tree(
+        &mut self,
+        node: &Node,
+        folder: &Path,
+        data: &Seen,
+    ) -> Result<Node, Wrong> {
         fn texts<'n>(node: &'n Node, all: &mut Vec<&'n Node>) {
             match &node.data {
                 Data::Str(_) => all.push(node),
@@ -216,7 +230,9 @@ impl Texts {
                     }
                 }
                 Data::Seq(items) => items.iter_mut().for_each(|item| replace(item, filled)),
-                Data::Map(entries) => entries.iter_mut().for_each(|e| replace(&mut e.value, filled)),
+                Data::Map(entries) => entries
+                    .iter_mut()
+                    .for_each(|e| replace(&mut e.value, filled)),
                 _ => {}
             }
         }
@@ -272,7 +288,10 @@ impl Texts {
         let root = mentions.root(data, &self.sources, evaluator.origins());
         let mut results = Vec::new();
         for ((id, _), name) in texts.iter().zip(&names) {
-            let parse = templates.errors().iter().find(|error| error.template == *name);
+            let parse = templates
+                .errors()
+                .iter()
+                .find(|error| error.template == *name);
             if let Some(error) = parse {
                 results.push(Err(Wrong::new(error.span, last_part(&error.message))));
                 continue;
@@ -309,7 +328,10 @@ fn helpers(folder: &Path) -> Vec<PathBuf> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with('_') && name.ends_with(".tpl")
     };
-    let found = entries.map(|entry| entry.path()).filter(is_helper).take(MOST);
+    let found = entries
+        .map(|entry| entry.path())
+        .filter(is_helper)
+        .take(MOST);
     let mut files: Vec<PathBuf> = found.map(|path| from_here(&path)).collect();
     files.sort();
     files
@@ -335,7 +357,9 @@ struct Mentions {
 impl Mentions {
     fn of(texts: &[&[u8]]) -> Mentions {
         let count = |word: &str| {
-            let found = texts.iter().map(|text| memchr::memmem::find_iter(text, word).count());
+            let found = texts
+                .iter()
+                .map(|text| memchr::memmem::find_iter(text, word).count());
             found.sum::<usize>()
         };
         let names = [".Environment.Name", ".Environment.KubeContext"];
