@@ -25,13 +25,13 @@ pub(super) fn find(
     version: &str,
     state: &State,
     reading: &Reading<'_>,
-) -> Result<Content, Missing> {
+) -> Result<Content, Box<Missing>> {
     if chart.is_empty() {
-        return Err(Missing {
+        return Err(Box::new(Missing {
             why: "the release names no chart".into(),
             is_fault: true,
             content: Content::default(),
-        });
+        }));
     }
     if !files::is_remote(chart)
         && let Named::Here(found) = files::named(chart, &state.folder, reading)
@@ -40,7 +40,7 @@ pub(super) fn find(
         return local(path);
     }
     if is_local(chart) {
-        return Err(absent(chart, state, reading));
+        return Err(Box::new(absent(chart, state, reading)));
     }
     packaged(chart, version, state, reading)
 }
@@ -53,7 +53,7 @@ fn is_local(chart: &str) -> bool {
 }
 
 /// The chart at a path.
-fn local(path: &Path) -> Result<Content, Missing> {
+fn local(path: &Path) -> Result<Content, Box<Missing>> {
     let metadata = std::fs::read(path.join("Chart.yaml")).ok();
     let is_chart = metadata.is_some() || path.is_file();
     let metadata = metadata.and_then(|text| Metadata::parse(&text));
@@ -68,14 +68,14 @@ fn local(path: &Path) -> Result<Content, Missing> {
     };
     match is_chart {
         true => Ok(content),
-        false => Err(Missing {
+        false => Err(Box::new(Missing {
             why: format!(
                 "helmfile makes a chart of the manifests in {}",
                 path.display()
             ),
             is_fault: false,
             content,
-        }),
+        })),
     }
 }
 
@@ -102,7 +102,7 @@ fn packaged(
     version: &str,
     state: &State,
     reading: &Reading<'_>,
-) -> Result<Content, Missing> {
+) -> Result<Content, Box<Missing>> {
     let (repository, name) = match chart.split_once("://") {
         Some(_) => chart.rsplit_once('/').unwrap_or(("", chart)),
         None => chart.split_once('/').unwrap_or(("", chart)),
@@ -133,10 +133,10 @@ fn packaged(
             path: Some(path),
             ..content
         }),
-        None => Err(Missing {
+        None => Err(Box::new(Missing {
             why: format!("the chart {name} of {url} is not on this disk"),
             is_fault: false,
             content,
-        }),
+        })),
     }
 }
