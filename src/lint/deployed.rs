@@ -2,12 +2,14 @@
 //! environments, and what is wrong with the declarations is reported.
 
 use crate::Options;
+use crate::diagnostic::Diagnostic;
 use crate::insight::secrets::Secrets;
-use crate::project::deploy::{Deployments, Fault, Release};
+use crate::project::deploy::{Declaring, Deployments, Fault, Release};
 use crate::project::setup::{Setup, Setups};
 use crate::project::unit::Unit;
 use crate::report::settle::settle;
 use crate::report::{Report, suppress};
+use rustc_hash::FxHashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,22 +69,33 @@ pub(super) fn report(deployed: &[(usize, Arc<Deployments>)], setups: &Setups) ->
             release.unresolved.is_some() && is_meant(&release.place.locate().0)
         };
         report.summary.not_resolved += all.releases.iter().filter(is_open).count();
-        for fault in &all.faults {
-            if is_meant(&fault.place().locate().0) {
-                report.merge(finding(fault, setup));
-            }
+        let meant = |fault: &&Fault| is_meant(&fault.place().locate().0);
+        for (texts, found) in by_texts(all.faults.iter().filter(meant)) {
+            let found = found.into_iter().filter_map(|found| setup.chosen(found));
+            report.merge(findings(texts, found.collect(), setup));
         }
     }
     report
 }
 
-fn finding(fault: &Fault, setup: &Setup) -> Report {
+/// The faults of each text that declares releases.
+fn by_texts<'f>(faults: impl Iterator<Item = &'f Fault>) -> Vec<(&'f Declaring, Vec<Diagnostic>)> {
+    let mut all: Vec<(&Declaring, Vec<Diagnostic>)> = Vec::new();
+    let mut known: FxHashMap<*const Declaring, usize> = FxHashMap::default();
+    for fault in faults {
+        let i = *known.entry(Arc::as_ptr(&fault.texts)).or_insert(all.len());
+        if i == all.len() {
+            all.push((&fault.texts, Vec::new()));
+        }
+        all[i].1.push(fault.diagnostic.clone());
+    }
+    all
+}
+
+fn findings(texts: &Declaring, found: Vec<Diagnostic>, setup: &Setup) -> Report {
     let mut report = Report::default();
-    let Some(diagnostic) = setup.chosen(fault.diagnostic.clone()) else {
-        return report;
-    };
-    let sources = &fault.texts.sources;
-    report.findings = settle(vec![diagnostic], sources, &Secrets::of_files(sources), &[]);
+    let sources = &texts.sources;
+    report.findings = settle(found, sources, &Secrets::of_files(sources), &[]);
     report.summary.suppressed = suppress::apply(
         &mut report.findings,
         &suppress::comments(sources),

@@ -339,3 +339,31 @@ fn a_value_is_unused_if_no_release_reads_it() {
     );
     assert!(unread(&[("a/set.yaml", set.trim_end())]).is_empty());
 }
+
+#[test]
+fn more_releases_than_a_repository_may_have_are_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let list = |name: &str| {
+        let elements: Vec<String> = (0..70).map(|i| format!("{{{name}: '{i}'}}")).collect();
+        format!("{{list: {{elements: [{}]}}}}", elements.join(", "))
+    };
+    let set = |i: usize| {
+        format!(
+            "---\napiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: set-{i}}}\nspec:\n  \
+             generators: [{{matrix: {{generators: [{}, {}]}}}}]\n  template:\n    \
+             metadata: {{name: 's{i}-{{{{a}}}}-{{{{b}}}}'}}\n    \
+             spec: {{source: {{repoURL: https://x.org/a/b, path: charts/web}}, destination: {{name: prod}}}}\n",
+            list("a"),
+            list("b")
+        )
+    };
+    let sets: String = (0..4).map(set).collect();
+    write(folder.path(), "sets.yaml", sets);
+    let found = json(folder.path(), &["deployments", "--format", "json"]);
+    let found = found.as_array().expect("a list");
+    let cut = found.iter().filter_map(|release| release["why"].as_str());
+    let cut: Vec<&str> = cut
+        .filter(|why| why.contains("more than 10000 releases"))
+        .collect();
+    assert_eq!((found.len(), cut.len()), (3 * 4900 + 1, 1));
+}

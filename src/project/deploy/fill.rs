@@ -3,13 +3,15 @@
 //!
 //! Source: argo-cd's `applicationset/utils/utils.go`.
 
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::source::{SourceId, Span};
 use crate::template::functions::of_application_sets;
 use crate::template::{Evaluator, Templates, parser};
 use crate::value::{Kind, MapData, Value};
 use crate::yaml::{Data, Entry, Node};
 use serde_json::Value as Json;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The parameters of one application. Without Go templates they are texts, and their names have
@@ -23,6 +25,9 @@ pub(super) struct Language {
     /// `missingkey=error`: a parameter that does not exist is a fault.
     pub is_strict: bool,
     pub limits: Limits,
+    /// How many of the steps that [`Limit::TemplateSteps`] allows are left: all ApplicationSets of a
+    /// repository share them.
+    pub steps: Rc<Cell<u64>>,
 }
 
 impl Language {
@@ -120,11 +125,14 @@ impl Language {
         if let Some(error) = templates.errors().first() {
             return Err(error.message.clone());
         }
-        let mut evaluator = Evaluator::new(&templates, 1, NAME, self.limits.clone());
+        let mut limits = self.limits.clone();
+        limits.set(Limit::TemplateSteps, self.steps.get());
+        let mut evaluator = Evaluator::new(&templates, 1, NAME, limits);
         let data = value(&Json::Object(parameters.clone()));
-        let made = evaluator
-            .execute(NAME, &data)
-            .map_err(|error| error.cause)?;
+        let made = evaluator.execute(NAME, &data);
+        self.steps
+            .set(self.steps.get().saturating_sub(evaluator.steps()));
+        let made = made.map_err(|error| error.cause)?;
         let (_, record) = evaluator.finish();
         if let Some(missing) = record.missing.first().filter(|_| self.is_strict) {
             let (start, end) = (missing.at.start as usize, missing.at.end as usize);
@@ -182,12 +190,28 @@ mod tests {
         let Json::Object(parameters) = parameters else {
             panic!("no parameters");
         };
-        let language = Language {
+        crate::threads::deep(|| language(is_go).text(text, &parameters))
+    }
+
+    fn language(is_go: bool) -> Language {
+        Language {
             is_go,
             is_strict: true,
             limits: Limits::default(),
-        };
-        crate::threads::deep(|| language.text(text, &parameters))
+            steps: Rc::new(Cell::new(1000)),
+        }
+    }
+
+    #[test]
+    fn the_texts_of_a_repository_share_their_steps() {
+        crate::threads::deep(|| {
+            let language = language(true);
+            let text = "{{ range until 200 }}{{ end }}";
+            let fill = || language.clone().text(text, &Parameters::new());
+            assert_eq!(fill(), Ok(String::new()));
+            let all: Result<Vec<String>, String> = (0..10).map(|_| fill()).collect();
+            assert!(all.is_err_and(|why| why.contains("steps")));
+        });
     }
 
     #[test]

@@ -32,10 +32,11 @@ mod set;
 mod values;
 
 pub(crate) use hand_over::HandOver;
-pub(crate) use release::{Release, Values};
+pub(crate) use release::{Declaring, Release, Values};
 
 use crate::Options;
 use crate::diagnostic::Diagnostic;
+use crate::limits::Limit;
 use crate::manifest::Object;
 use crate::project::listing::Listing;
 use crate::project::setup::Setup;
@@ -44,12 +45,17 @@ use crate::source::{Source, Sources, Unsaved};
 use application::{App, Parent};
 use generator::Cluster;
 use project::Project;
-use release::{Declaring, Place};
+use release::Place;
 use repository::Repository;
 use rustc_hash::{FxHashMap, FxHashSet};
 use set::Set;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The limit on releases that generators and charts make in a repository; what exceeds it is not read.
+const MOST_RELEASES: usize = 10_000;
 
 /// All that a repository deploys.
 #[derive(Debug, Default)]
@@ -83,6 +89,7 @@ impl Deployments {
             setup,
             options,
             repository: Repository::new(root),
+            steps: Rc::new(Cell::new(setup.sources.limits.get(Limit::TemplateSteps))),
             clusters: Vec::new(),
             projects: Vec::new(),
             listing,
@@ -180,6 +187,8 @@ struct Reading<'r> {
     setup: &'r Setup,
     options: &'r Options,
     repository: Repository,
+    /// See [`fill::Language::steps`].
+    steps: Rc<Cell<u64>>,
     /// The clusters that files register.
     clusters: Vec<Cluster>,
     projects: Vec<Project>,
@@ -222,7 +231,12 @@ impl Reading<'_> {
         let mut made = Made::default();
         let mut apps = declared.apps;
         for set in &declared.sets {
-            apps.extend(set.apps(self, &mut made));
+            if self.deployments.releases.len() + apps.len() >= MOST_RELEASES {
+                let why = format!("the repository declares more than {MOST_RELEASES} releases");
+                set.unknown(why, self, &mut made);
+            } else {
+                apps.extend(set.apps(self, &mut made));
+            }
         }
         apps.iter().for_each(|app| app.releases(self, &mut made));
         made

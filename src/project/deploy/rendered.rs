@@ -2,7 +2,7 @@
 
 use super::application::Parent;
 use super::release::{Declaring, Release};
-use super::{Declarations, Fault, Made, Reading, project};
+use super::{Declarations, Fault, MOST_RELEASES, Made, Reading, project};
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
 use crate::helm::Environment;
@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 /// The limit on levels of charts that declare releases of charts.
 const MOST_LEVELS: usize = 16;
-/// The limit on releases of a repository.
-const MOST_RELEASES: usize = 20_000;
+/// How many releases of a chart are rendered until the limit is looked at.
+const BETWEEN_LOOKS: usize = 64;
 
 /// Adds the releases that charts declare. `charts` are those that may declare any.
 ///
@@ -87,7 +87,7 @@ struct Expanding<'e, 'r> {
 impl Expanding<'_, '_> {
     /// Adds what the charts of these releases declare, level by level.
     fn levels(&mut self, mut new: Range<usize>) {
-        while !new.is_empty() && self.reading.deployments.releases.len() < MOST_RELEASES {
+        while !new.is_empty() {
             let mut by_chart: Vec<(PathBuf, Vec<Release>)> = Vec::new();
             for release in &self.reading.deployments.releases[new] {
                 let chart = release.rendered_chart().and_then(|c| c.canonicalize().ok());
@@ -100,8 +100,14 @@ impl Expanding<'_, '_> {
                 }
             }
             let start = self.reading.deployments.releases.len();
-            for (_, releases) in by_chart {
-                let declared = self.deployed(releases);
+            let chunks = by_chart
+                .iter()
+                .flat_map(|(_, all)| all.chunks(BETWEEN_LOOKS));
+            for releases in chunks {
+                if self.are_too_many(&releases[0]) {
+                    return;
+                }
+                let declared = self.deployed(releases.to_vec());
                 self.reading.add(declared);
             }
             new = start..self.reading.deployments.releases.len();
@@ -128,6 +134,28 @@ impl Expanding<'_, '_> {
         self.render(&chart, Which::Releases(&releases), &of)
     }
 
+    /// Whether there are so many releases that what this one and further ones declare is not read.
+    fn are_too_many(&mut self, release: &Release) -> bool {
+        let are_too_many = self.reading.deployments.releases.len() >= MOST_RELEASES;
+        if are_too_many {
+            let message = format!(
+                "charts declare more than {MOST_RELEASES} releases; those that {} and others declare are not read",
+                release.application
+            );
+            self.fault(release, message, "Declare fewer releases.");
+        }
+        are_too_many
+    }
+
+    fn fault(&mut self, release: &Release, message: String, help: &str) {
+        let (rule, span) = (ids::DEPLOYMENT_INVALID, release.place.span);
+        let found = Diagnostic::new(rule, Severity::Error, span, message);
+        self.reading.deployments.faults.push(Fault {
+            texts: release.place.texts.clone(),
+            diagnostic: found.help(help),
+        });
+    }
+
     /// Whether a release lies below so many others that what it declares is not followed.
     fn is_too_deep(&mut self, release: &Release) -> bool {
         if release.above.len() < MOST_LEVELS {
@@ -137,12 +165,7 @@ impl Expanding<'_, '_> {
             "{} is deployed through {MOST_LEVELS} charts, so what it deploys is not followed",
             release.application
         );
-        let (rule, span) = (ids::DEPLOYMENT_INVALID, release.place.span);
-        let found = Diagnostic::new(rule, Severity::Error, span, message);
-        self.reading.deployments.faults.push(Fault {
-            texts: release.place.texts.clone(),
-            diagnostic: found.help("Deploy it from fewer levels."),
-        });
+        self.fault(release, message, "Deploy it from fewer levels.");
         true
     }
 

@@ -81,6 +81,7 @@ impl Set {
                 .iter()
                 .any(|o| o.as_str() == Some("missingkey=error")),
             limits: self.texts.sources.limits.clone(),
+            steps: reading.steps.clone(),
         };
         let generators = Generators {
             reading,
@@ -150,7 +151,7 @@ impl Set {
     }
 
     /// Adds a release for applications that are not known.
-    fn unknown(&self, why: String, reading: &Reading<'_>, made: &mut Made) {
+    pub(super) fn unknown(&self, why: String, reading: &Reading<'_>, made: &mut Made) {
         let template = self.spec.get("template");
         let app = template.and_then(|template| {
             App::read(template, &self.texts, self.parent.as_ref(), reading.root)

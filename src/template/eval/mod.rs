@@ -217,6 +217,11 @@ impl<'t> Evaluator<'t> {
         }
     }
 
+    /// The steps of the template that was executed last.
+    pub fn steps(&self) -> u64 {
+        self.meter.spent()
+    }
+
     /// Returns what was asked of `.Capabilities` since the last call, and whether data that
     /// templates share has changed since then.
     pub fn take_asked(&mut self) -> (Vec<Asked>, bool) {
