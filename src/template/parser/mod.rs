@@ -49,6 +49,8 @@ pub(crate) fn parse(
         nodes: Vec::new(),
         errors: Vec::new(),
         depth: 0,
+        opened: 0,
+        askew: None,
     };
     let body = parser.main();
     parser.add(name, body);
@@ -116,6 +118,10 @@ struct Parser<'t> {
     nodes: Vec<(Range, NodeKind)>,
     errors: Vec<ParseError>,
     depth: usize,
+    /// Where the `{{` that was read last begins.
+    opened: usize,
+    /// The first block that an `{{end}}` of less indentation has closed: perhaps its own is missing.
+    askew: Option<Range>,
 }
 
 impl<'t> Parser<'t> {
@@ -128,6 +134,9 @@ impl<'t> Parser<'t> {
                 token
             }
         };
+        if token.kind == T::LeftDelimiter {
+            self.opened = token.start;
+        }
         self.tree.last = Some(token);
         token
     }
@@ -183,12 +192,34 @@ impl<'t> Parser<'t> {
         self.fail_with_help(at, message, None)
     }
 
+    /// The first line of an action that is not closed before the next `{{` or the end of the text.
+    /// None if it is closed, or if more follows the place on that line.
+    fn unclosed(&self, place: Range) -> Option<Range> {
+        let first = self.opened;
+        let inner = self.text.get(first + 2..)?;
+        let close = memchr::memmem::find(inner, b"}}").unwrap_or(inner.len());
+        let is_closed =
+            close < inner.len() && memchr::memmem::find(&inner[..close], b"{{").is_none();
+        let line = memchr::memchr(b'\n', inner).map_or(self.text.len(), |n| first + 2 + n);
+        let rest = self.text.get(place.end as usize..line).unwrap_or_default();
+        let end = first + self.text[first..line].trim_ascii_end().len();
+        (self.text[first..].starts_with(b"{{") && !is_closed && rest.trim_ascii().is_empty())
+            .then(|| Range::new(first, end))
+    }
+
     fn fail_with_help<V>(
         &mut self,
         at: Range,
         message: impl AsRef<str>,
         help: Option<String>,
     ) -> Parse<V> {
+        let (at, help) = match self.unclosed(at).filter(|_| help.is_none()) {
+            Some(action) => (
+                action,
+                Some("this action is not closed: add `}}`".to_string()),
+            ),
+            None => (at, help),
+        };
         let line = self.tree.reached.map_or(0, |at| self.line(at));
         let message = format!("template: {}:{line}: {}", self.parsed_as, message.as_ref());
         let span = Span {
@@ -254,6 +285,10 @@ impl<'t> Parser<'t> {
         }
         match self.tree.last {
             Some(token) if token.kind == T::RightDelimiter => token.end,
+            // The next action is none of its parts.
+            Some(token) if self.unclosed(self.range(&token)).is_some() => {
+                self.lexer.resume(self.opened + 2)
+            }
             Some(token) if token.kind == T::Error => self.lexer.resume(token.start),
             Some(token) => self.lexer.resume(token.end),
             None => self.lexer.resume(0),

@@ -58,6 +58,10 @@ impl Parser<'_> {
             }
             match self.text_or_action() {
                 Item::Node(node) => list.nodes.push(node),
+                // An action that cannot be read may be the begin of the block that ends here.
+                Item::Stop(_) if !self.errors.is_empty() => {
+                    self.resume();
+                }
                 Item::Stop(stop) => {
                     let _ = self.fail_at_last::<()>(format!("unexpected {}", stop.describe()));
                     list.nodes.push(self.error_node(token.start));
@@ -79,6 +83,7 @@ impl Parser<'_> {
     fn define(&mut self) -> Parse<()> {
         const CONTEXT: &str = "define clause";
         self.in_own_tree(|parser| {
+            let opened = parser.opened;
             let token = parser.next_non_space();
             if !matches!(token.kind, T::Str | T::RawString) {
                 return parser.unexpected(&token, CONTEXT);
@@ -87,16 +92,17 @@ impl Parser<'_> {
             if parser.expect(T::RightDelimiter, CONTEXT).is_err() {
                 parser.resume();
             }
-            let body = parser.definition_body(CONTEXT);
+            let body = parser.definition_body(CONTEXT, opened);
             parser.add(String::from_utf8_lossy(&name).into(), body);
             Ok(())
         })
     }
 
-    fn definition_body(&mut self, context: &str) -> List {
+    /// The body of the `define` or `block` that begins at `opened`.
+    fn definition_body(&mut self, context: &str, opened: usize) -> List {
         let mut list = List::default();
         loop {
-            let stop = self.list(&mut list, None);
+            let stop = self.list(&mut list, None, opened);
             match stop {
                 Stop::Else => {
                     let _ = self
@@ -123,8 +129,8 @@ impl Parser<'_> {
     }
 
     /// Adds nodes to a list up to `{{end}}`, `{{else}}` or the end of the text, which is an error.
-    /// `branch` is where the list begins if it is the body of a branch.
-    fn list(&mut self, list: &mut List, branch: Option<usize>) -> Stop {
+    /// `branch` is where the list begins if it is the body of a branch; its block begins at `opened`.
+    fn list(&mut self, list: &mut List, branch: Option<usize>, opened: usize) -> Stop {
         let first = self.peek_non_space();
         if list.nodes.is_empty() {
             list.at = first.start as u32;
@@ -132,18 +138,56 @@ impl Parser<'_> {
         let (stop, end) = loop {
             let token = self.peek_non_space();
             if token.kind == T::Eof {
-                let _ = self.fail::<()>(self.range(&token), "unexpected EOF");
+                self.unended(opened);
                 break (Stop::Eof, token.start);
             }
             match self.text_or_action() {
                 Item::Node(node) => list.nodes.push(node),
-                Item::Stop(stop) => break (stop, token.start),
+                Item::Stop(stop) => {
+                    self.compare_indentation(opened, token.start);
+                    break (stop, token.start);
+                }
             }
         };
         if let Some(start) = branch {
             list.index = Some(self.record(Range::new(start, end.max(start)), NodeKind::Branch));
         }
         stop
+    }
+
+    /// The text ends in the block that begins at `opened`. After another error nothing is reported:
+    /// its `{{end}}` may be what cannot be read, or an inner block has taken it.
+    fn unended(&mut self, opened: usize) {
+        if !self.errors.is_empty() {
+            return;
+        }
+        let line = memchr::memchr(b'\n', &self.text[opened..]);
+        let line = line.map_or(self.text.len(), |n| opened + n);
+        let close = memchr::memmem::find(&self.text[opened..line], b"}}");
+        let own = Range::new(opened, close.map_or(line, |n| opened + n + 2));
+        let at = self
+            .askew
+            .filter(|askew| askew.start as usize >= opened)
+            .unwrap_or(own);
+        let help = "this block is not closed: `{{ end }}` is missing".to_string();
+        let _ = self.fail_with_help::<()>(at, "unexpected EOF", Some(help));
+    }
+
+    /// Notes a block that ends at less indentation than it begins with, if both stand at the begin
+    /// of a line.
+    fn compare_indentation(&mut self, opened: usize, end: usize) {
+        let column = |at: usize| {
+            let line = memchr::memrchr(b'\n', &self.text[..at]).map_or(0, |n| n + 1);
+            let is_first = self.text[line..at].iter().all(|b| *b == b' ');
+            is_first.then_some(at - line)
+        };
+        if self.askew.is_none()
+            && let (Some(begin), Some(stop)) = (column(opened), column(end))
+            && stop < begin
+        {
+            let close = memchr::memmem::find(&self.text[opened..end], b"}}");
+            self.askew = close.map(|n| Range::new(opened, opened + n + 2));
+        }
     }
 
     fn text_or_action(&mut self) -> Item {
@@ -236,7 +280,7 @@ impl Parser<'_> {
     }
 
     fn control_body(&mut self, kind: BranchKind) -> Node {
-        let start = self.last_end();
+        let (start, opened) = (self.last_end(), self.opened);
         let mut pipe = match self.pipeline(kind.name(), T::RightDelimiter) {
             Ok(pipe) => pipe,
             Err(Failed) => {
@@ -253,7 +297,7 @@ impl Parser<'_> {
         self.tree.action = None;
         self.tree.ranges += (kind == BranchKind::Range) as usize;
         let mut body = List::default();
-        let mut stop = self.list(&mut body, Some(self.last_end()));
+        let mut stop = self.list(&mut body, Some(self.last_end()), opened);
         self.tree.ranges -= (kind == BranchKind::Range) as usize;
         let mut otherwise = None;
         if stop == Stop::Else {
@@ -280,7 +324,7 @@ impl Parser<'_> {
                 ));
             } else {
                 loop {
-                    stop = self.list(&mut list, Some(start));
+                    stop = self.list(&mut list, Some(start), opened);
                     if stop != Stop::Else {
                         break;
                     }
@@ -307,7 +351,7 @@ impl Parser<'_> {
         guard_pipe(&mut pipe, true);
         let range = Range::new(start, self.last_end());
         self.in_own_tree(|parser| {
-            let body = parser.definition_body(CONTEXT);
+            let body = parser.definition_body(CONTEXT, start);
             parser.add(name.clone(), body);
         });
         let index = self.record(range, NodeKind::Action);
