@@ -98,19 +98,7 @@ impl Environment {
             let source = source_of(chart, path, sources)
                 .map_err(|message| Error::new(ids::VALUES_MISSING, message))?;
             sources.mark_as_values(source);
-            let mut node = yaml::read(sources, source).map_err(|e| {
-                Error::yaml(
-                    ids::VALUES_SYNTAX,
-                    &e,
-                    &sources.limits,
-                    format!("failed to parse {path}: {}", e.converting()),
-                )
-            })?;
-            decode::check(&node, &decode::Shape::Table).map_err(|m| {
-                Error::new(ids::VALUES_SYNTAX, m.message)
-                    .at(m.span)
-                    .within(format!("failed to parse {path}"))
-            })?;
+            let mut node = read_values(path, source, sources)?;
             if !self.keeps_encrypted {
                 sops::replace(&mut node);
             }
@@ -221,6 +209,27 @@ impl Inputs {
             |(_, read)| read.clone(),
         )
     }
+}
+
+/// Reads the values file of an environment.
+///
+/// # Errors
+/// Helm's error for a file that is no YAML map.
+pub(crate) fn read_values(path: &str, id: SourceId, sources: &Sources) -> Result<Node, Error> {
+    let node = yaml::read(sources, id).map_err(|e| {
+        Error::yaml(
+            ids::VALUES_SYNTAX,
+            &e,
+            &sources.limits,
+            format!("failed to parse {path}: {}", e.converting()),
+        )
+    })?;
+    decode::check(&node, &decode::Shape::Table).map_err(|m| {
+        Error::new(ids::VALUES_SYNTAX, m.message)
+            .at(m.span)
+            .within(format!("failed to parse {path}"))
+    })?;
+    Ok(node)
 }
 
 /// The source of the file at a path. It reuses the chart's source where the file belongs to the

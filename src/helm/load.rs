@@ -11,7 +11,7 @@ use crate::diagnostic::{RuleId, ids};
 use crate::helm::chart::{Chart, File, LeftOut};
 use crate::helm::decode;
 use crate::helm::error::Error;
-use crate::helm::metadata;
+use crate::helm::metadata::{self, Metadata};
 use crate::limits::Limit;
 use crate::source::paths::with_slashes;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
@@ -143,13 +143,17 @@ impl<'s> Loader<'s> {
             "" if path.starts_with('/') => "/",
             other => other,
         };
-        let found = std::fs::metadata(trimmed).map_err(|e| {
-            Error::new(
-                ids::CHART_METADATA,
-                format!("stat {trimmed}: {}", io_text(&e)),
-            )
-        })?;
-        if !found.is_dir() {
+        let stat = || {
+            let found = std::fs::metadata(trimmed).map_err(|e| {
+                Error::new(
+                    ids::CHART_METADATA,
+                    format!("stat {trimmed}: {}", io_text(&e)),
+                )
+            })?;
+            Ok(found.is_dir())
+        };
+        let unsaved = self.sources.is_unsaved_folder(Path::new(trimmed));
+        if !unsaved.map_or_else(stat, Ok)? {
             let data = self.sources.read_file(trimmed).map_err(|e| {
                 Error::new(
                     ids::CHART_METADATA,
@@ -219,7 +223,7 @@ impl<'s> Loader<'s> {
     /// Helm's `LoadFiles`.
     fn chart(&mut self, files: Vec<Raw>, location: String, depth: usize) -> Result<Chart, Error> {
         let mut chart = Chart {
-            metadata: metadata::Metadata::default(),
+            metadata: Metadata::default(),
             chart_yaml: None,
             location,
             templates: Vec::new(),
@@ -283,11 +287,7 @@ impl<'s> Loader<'s> {
 
     fn chart_yaml(&mut self, file: Raw, chart: &mut Chart) -> Result<(), Error> {
         let id = self.add(&file.shown, yaml::utf8(file.data), SourceKind::File);
-        let node = self.read(id, "Chart.yaml", ids::CHART_METADATA)?;
-        chart
-            .metadata
-            .read(&node)
-            .map_err(|m| misfit(m, "Chart.yaml", ids::CHART_METADATA))?;
+        let node = read_metadata(&mut chart.metadata, self.sources, id, "Chart.yaml")?;
         if chart.metadata.api_version.is_empty() {
             chart.metadata.api_version = "v1".into();
         }
@@ -318,9 +318,7 @@ impl<'s> Loader<'s> {
         match &*file.name {
             "Chart.lock" => self.lock(id, "Chart.lock", chart)?,
             "values.yaml" => {
-                let node = self.read(id, "values.yaml", ids::VALUES_SYNTAX)?;
-                decode::check(&node, &decode::Shape::Table)
-                    .map_err(|m| misfit(m, "values.yaml", ids::VALUES_SYNTAX))?;
+                let node = read_values(self.sources, id)?;
                 chart.values = Some((id, Arc::new(node)));
             }
             "values.schema.json" => chart.schema = Some(id),
@@ -331,11 +329,7 @@ impl<'s> Loader<'s> {
                             .into(),
                     );
                 }
-                let node = self.read(id, "requirements.yaml", ids::CHART_METADATA)?;
-                chart
-                    .metadata
-                    .read(&node)
-                    .map_err(|m| misfit(m, "requirements.yaml", ids::CHART_METADATA))?;
+                read_metadata(&mut chart.metadata, self.sources, id, "requirements.yaml")?;
                 if chart.metadata.api_version == "v1" {
                     chart.files.push(entry);
                 }
@@ -358,7 +352,7 @@ impl<'s> Loader<'s> {
     }
 
     fn lock(&mut self, id: SourceId, name: &str, chart: &mut Chart) -> Result<(), Error> {
-        let node = self.read(id, name, ids::CHART_METADATA)?;
+        let node = read(self.sources, id, name, ids::CHART_METADATA)?;
         metadata::check_lock(&node).map_err(|m| misfit(m, name, ids::CHART_METADATA))?;
         chart.lock = Some(id);
         Ok(())
@@ -397,24 +391,59 @@ impl<'s> Loader<'s> {
         };
         loaded.map_err(|e| e.within(format!("error unpacking subchart {name} in {parent_name}")))
     }
+}
 
-    fn read(&self, id: SourceId, name: &str, rule: RuleId) -> Result<Node, Error> {
-        yaml::read(self.sources, id).map_err(|e| {
-            let error = Error::yaml(
-                rule,
-                &e,
-                &self.sources.limits,
-                format!("cannot load {name}: {}", e.converting()),
-            );
-            let source = self.sources.get(id);
-            let line = source.line(source.line_of(e.span.start));
-            match memchr::memmem::find(&source.text[line], b"{{") {
-                Some(_) => error.help(format!(
-                    "{name} is no template: quote the text, and let a template render it with `tpl`"
-                )),
-                None => error,
-            }
-        })
+/// Reads a YAML file of a chart.
+fn read(sources: &Sources, id: SourceId, name: &str, rule: RuleId) -> Result<Node, Error> {
+    yaml::read(sources, id).map_err(|e| {
+        let error = Error::yaml(
+            rule,
+            &e,
+            &sources.limits,
+            format!("cannot load {name}: {}", e.converting()),
+        );
+        let source = sources.get(id);
+        let line = source.line(source.line_of(e.span.start));
+        match memchr::memmem::find(&source.text[line], b"{{") {
+            Some(_) => error.help(format!(
+                "{name} is no template: quote the text, and let a template render it with `tpl`"
+            )),
+            None => error,
+        }
+    })
+}
+
+/// Reads a chart's values.yaml.
+fn read_values(sources: &Sources, id: SourceId) -> Result<Node, Error> {
+    let node = read(sources, id, "values.yaml", ids::VALUES_SYNTAX)?;
+    decode::check(&node, &decode::Shape::Table)
+        .map_err(|m| misfit(m, "values.yaml", ids::VALUES_SYNTAX))?;
+    Ok(node)
+}
+
+/// Reads the metadata in a Chart.yaml or requirements.yaml.
+fn read_metadata(
+    metadata: &mut Metadata,
+    sources: &Sources,
+    id: SourceId,
+    name: &str,
+) -> Result<Node, Error> {
+    let node = read(sources, id, name, ids::CHART_METADATA)?;
+    metadata
+        .read(&node)
+        .map_err(|m| misfit(m, name, ids::CHART_METADATA))?;
+    Ok(node)
+}
+
+/// Whether a chart can be loaded with a text as its file `name`: values.yaml, Chart.yaml or
+/// requirements.yaml.
+///
+/// # Errors
+/// The same as for [`load`].
+pub(crate) fn check_file(sources: &Sources, id: SourceId, name: &str) -> Result<(), Error> {
+    match name {
+        "values.yaml" => read_values(sources, id).map(drop),
+        _ => read_metadata(&mut Metadata::default(), sources, id, name).map(drop),
     }
 }
 

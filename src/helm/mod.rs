@@ -40,6 +40,6 @@ pub(crate) mod values;
 pub(crate) use chart::{Chart, File, is_partial};
 pub use environments::Environment;
 pub(crate) use error::Error;
-pub(crate) use load::{Links, Loader};
+pub(crate) use load::{Links, Loader, check_file};
 pub use load::{Options, load, load_archive};
 pub(crate) use metadata::Dependency;

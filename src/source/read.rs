@@ -1,7 +1,9 @@
 //! Reads files from the disk, or their unsaved text from an editor.
 
 use super::sources::Sources;
+use super::unsaved::Unsaved;
 use crate::limits::Limit;
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
 
@@ -24,6 +26,37 @@ impl Sources {
             return Err(std::io::Error::other("is not a regular file"));
         }
         self.read_sized(std::fs::File::open(path)?, kind.len())
+    }
+
+    /// The names in a folder, sorted, those of unsaved texts included.
+    ///
+    /// # Errors
+    /// Those of [`std::fs::read_dir`].
+    pub fn names_in(&self, folder: &Path) -> std::io::Result<Vec<OsString>> {
+        let mut names = match self.is_unsaved_folder(folder) {
+            Some(true) => Vec::new(),
+            _ => std::fs::read_dir(folder)?
+                .map(|entry| Ok(entry?.file_name()))
+                .collect::<std::io::Result<Vec<_>>>()?,
+        };
+        let key = Unsaved::key(folder);
+        let below = self.unsaved.below(folder);
+        names.extend(below.filter_map(|path| {
+            let name = path.strip_prefix(&key).ok()?.iter().next()?;
+            Some(name.to_os_string())
+        }));
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// For a path that exists only in an editor: whether it is a folder.
+    pub fn is_unsaved_folder(&self, path: &Path) -> Option<bool> {
+        let mut texts = self.unsaved.below(path).peekable();
+        texts.peek()?;
+        path.symlink_metadata()
+            .is_err()
+            .then(|| self.unsaved.get(path).is_none())
     }
 
     /// Reads stdin to its end, or the text that was read from it and kept as the unsaved text of `-`.

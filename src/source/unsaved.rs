@@ -39,6 +39,14 @@ impl Unsaved {
         &self.0
     }
 
+    /// The paths of the texts in a folder and below it.
+    pub(super) fn below(&self, folder: &Path) -> impl Iterator<Item = &Path> {
+        let folder = (!self.0.is_empty()).then(|| Unsaved::key(folder));
+        let after = folder.clone().map(|folder| self.0.range(folder..));
+        let paths = after.into_iter().flatten().map(|(path, _)| path.as_path());
+        paths.take_while(move |path| folder.as_ref().is_some_and(|f| path.starts_with(f)))
+    }
+
     /// The unsaved text of a file.
     pub fn get(&self, path: &Path) -> Option<&Arc<[u8]>> {
         if self.0.is_empty() {

@@ -16,6 +16,7 @@ use crate::yaml;
 use crate::yaml::Node;
 use rustc_hash::FxHashSet;
 use std::cell::OnceCell;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Folders of environments' values.
@@ -163,14 +164,17 @@ impl<'c> Look<'c> {
                 folders.extend(below.map(|name| format!("{folder}/{name}/")));
             }
             for folder in folders {
-                let files = files_in(&self.path.join(&folder));
+                let files = files_in(&self.path.join(&folder), self.sources);
                 names.extend(files.map(|file| format!("{folder}{file}")));
             }
             // Loading has refused or followed links that lead out of the chart, unless
             // `.helmignore` hides them. Hidden ones are not read.
             names.retain(|name| {
-                let file = self.path.join(name).canonicalize();
-                file.is_ok_and(|file| file.starts_with(&real))
+                let file = self.path.join(name);
+                self.sources.is_unsaved_folder(&file) == Some(false)
+                    || file
+                        .canonicalize()
+                        .is_ok_and(|file| file.starts_with(&real))
                     || self.chart.files.iter().any(|f| *f.name == **name)
             });
         } else {
@@ -202,7 +206,7 @@ impl<'c> Look<'c> {
             }
             let mut here = self.of_this_chart(folder);
             if top.is_some() {
-                here.extend(beside(folder));
+                here.extend(beside(folder, self.sources));
             }
             if here.is_empty() {
                 continue;
@@ -240,7 +244,7 @@ impl<'c> Look<'c> {
                 true,
             ))
         };
-        files_in(folder).filter_map(of).collect()
+        files_in(folder, self.sources).filter_map(of).collect()
     }
 
     fn is_named(&self, chart: &Path) -> bool {
@@ -387,11 +391,11 @@ impl<'c> Look<'c> {
 }
 
 /// The candidates in a folder above a chart, with false: their names do not say for which chart.
-fn beside(folder: &Path) -> Vec<(Candidate, bool)> {
-    let mut names: Vec<String> = files_in(folder).collect();
+fn beside(folder: &Path, sources: &Sources) -> Vec<(Candidate, bool)> {
+    let mut names: Vec<String> = files_in(folder, sources).collect();
     for (below, _) in FOLDERS {
         let at = folder.join(below);
-        names.extend(files_in(&at).map(|file| format!("{below}/{file}")));
+        names.extend(files_in(&at, sources).map(|file| format!("{below}/{file}")));
         for name in folders_below(&at) {
             let values = ["values.yaml", "values.yml"].map(|file| format!("{below}/{name}/{file}"));
             names.extend(
@@ -409,11 +413,17 @@ fn beside(folder: &Path) -> Vec<(Candidate, bool)> {
 }
 
 /// The names of the files in a folder; none if there is no such folder.
-fn files_in(folder: &Path) -> impl Iterator<Item = String> + use<> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .filter(|entry| entry.path().is_file())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+fn files_in(folder: &Path, sources: &Sources) -> impl Iterator<Item = String> + use<> {
+    let is_file = |name: &OsString| {
+        let file = folder.join(name);
+        let unsaved = sources.is_unsaved_folder(&file);
+        unsaved.map_or_else(|| file.is_file(), |is_folder| !is_folder)
+    };
+    let mut names = sources.names_in(folder).unwrap_or_default();
+    names.retain(is_file);
+    names
+        .into_iter()
+        .map(|name| name.to_string_lossy().into_owned())
 }
 
 fn folders_below(folder: &Path) -> impl Iterator<Item = String> + use<> {

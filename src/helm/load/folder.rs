@@ -118,14 +118,22 @@ impl Loader<'_> {
                 ),
             ));
         }
-        let Some(info) = self.info(walk, &path, &name)? else {
-            return Ok(());
+        let unsaved = self.sources.is_unsaved_folder(&path);
+        let info = match unsaved {
+            Some(_) => None,
+            None => match self.info(walk, &path, &name)? {
+                Some(info) => Some(info),
+                None => return Ok(()),
+            },
         };
-        if !info.is_dir() {
+        let is_folder = info
+            .as_ref()
+            .map_or(unsaved == Some(true), Metadata::is_dir);
+        if !is_folder {
             return if walk.rules.ignores(&name, false) {
                 Ok(())
             } else {
-                self.file(walk, &path, name, &info)
+                self.file(walk, &path, name, info.as_ref())
             };
         }
         if !name.is_empty() && walk.rules.ignores(&name, true) {
@@ -158,12 +166,7 @@ impl Loader<'_> {
                 format!("open {shown}: {}", io_text(&e)),
             )
         };
-        let mut entries = Vec::new();
-        for entry in std::fs::read_dir(&path).map_err(unreadable)? {
-            entries.push(entry.map_err(unreadable)?.file_name());
-        }
-        entries.sort();
-        for entry in entries {
+        for entry in self.sources.names_in(&path).map_err(unreadable)? {
             let text = entry.to_string_lossy();
             let inner = if name.is_empty() {
                 text.to_string()
@@ -175,7 +178,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// The metadata of what a path leads to. None for a link that is left out.
+    /// The metadata of what a path on disk leads to. None for a link that is left out.
     fn info(&mut self, walk: &Walk, path: &Path, name: &str) -> Result<Option<Metadata>, Error> {
         let shown = path.display();
         let missing = |e: std::io::Error| {
@@ -243,21 +246,22 @@ impl Loader<'_> {
         )
     }
 
+    /// Reads a file. `info` is that of what is on disk.
     fn file(
         &mut self,
         walk: &mut Walk,
         path: &Path,
         name: String,
-        info: &Metadata,
+        info: Option<&Metadata>,
     ) -> Result<(), Error> {
         let shown = path.display();
-        if !info.is_file() {
+        if info.is_some_and(|info| !info.is_file()) {
             return Err(Error::new(
                 ids::CHART_METADATA,
                 format!("cannot load irregular file {shown} as it has file mode type bits set"),
             ));
         }
-        if info.len() > MAX_FILE {
+        if info.is_some_and(|info| info.len() > MAX_FILE) {
             let base = name.rsplit('/').next().unwrap_or(&name);
             return Err(Error::new(
                 ids::CHART_METADATA,
