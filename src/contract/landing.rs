@@ -304,7 +304,7 @@ fn limits(object: &Object, path: &Path, of: Type, versions: Versions) -> Limits 
 }
 
 /// The values in the message of an `unsupported-value`. None if it does not list all.
-fn listed_in(message: &str) -> Vec<String> {
+pub(crate) fn listed_in(message: &str) -> Vec<String> {
     let Some((_, list)) = message.split_once("it must be ") else {
         return Vec::new();
     };

@@ -40,6 +40,7 @@ use crate::yaml::{self, Step};
 pub(crate) use ask::Described;
 use comments::Comment;
 pub(crate) use complete::{Contradiction, complete};
+pub(crate) use landing::listed_in;
 use landing::{Landing, Landings, Places};
 pub(crate) use print::print;
 use rustc_hash::{FxHashMap, FxHashSet};

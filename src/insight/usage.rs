@@ -85,6 +85,15 @@ fn failed<'p>(problems: impl Iterator<Item = &'p Problem>) -> FxHashSet<SourceId
     failed
 }
 
+/// Whether a template may name the value at a path of keys, although no render read it so.
+pub(crate) fn may_name(rendering: &RenderedChart, sources: &Sources, path: &[Box<str>]) -> bool {
+    let problems = rendering.renders.iter().flat_map(|r| &r.rendered.problems);
+    let readers = Readers::of(rendering, sources, &failed(problems));
+    let named = |path: &[Box<str>]| readers.mentions.iter().any(|m| m.may_name(path));
+    let mut subcharts = readers.subcharts.iter();
+    named(path) || subcharts.any(|s| path.starts_with(s) && named(&path[s.len()..]))
+}
+
 /// Every key of a node with its path, parents before children.
 fn keys<'n>(
     node: &'n Node,
@@ -210,22 +219,19 @@ impl Readers {
             || self.anchors.contains(&entry.value.span)
             || self.required.contains(path)
             || self.missed.contains(path)
-            || self.mentions.iter().any(|m| {
-                m.may_read(path)
-                    || self
-                        .subcharts
-                        .iter()
-                        .any(|s| path.starts_with(s) && m.may_read(&path[s.len()..]))
-            })
+            || self.mentions.iter().any(|m| self.is_mentioned(m, path))
+    }
+
+    /// Whether a text mentions a value, as the chart or a subchart names it.
+    fn is_mentioned(&self, mentions: &Mentions, path: &[Box<str>]) -> bool {
+        let of_subchart = |s: &Keys| path.starts_with(s) && mentions.may_read(&path[s.len()..]);
+        mentions.may_read(path) || self.subcharts.iter().any(of_subchart)
     }
 
     /// Whether anything reads what a flag sets, or may read it.
     fn reads(&self, flag: &Flag) -> bool {
         let path = flag.keys();
-        let mentions = |m: &Mentions| {
-            let of_subchart = |s: &Keys| path.starts_with(s) && m.may_read(&path[s.len()..]);
-            m.may_read(&path) || self.subcharts.iter().any(of_subchart)
-        };
+        let mentions = |m: &Mentions| self.is_mentioned(m, &path);
         self.read.iter().any(|span| span.source == flag.source)
             || self.is_silent(&path)
             || self.required.contains(&path)

@@ -211,6 +211,21 @@ pub(crate) fn analyze(unit: &Unit, setup: &Setup, options: &Options) -> Result<A
     judged(content, unit, &Arc::default(), setup, options)
 }
 
+/// Lints manifests with the declarations of releases among them, as [`lint`] does with their folder.
+///
+/// # Errors
+/// The same as for [`lint`].
+pub(crate) fn analyze_manifests(unit: Unit, options: &Options) -> Result<Analysis, Error> {
+    let units = [unit];
+    let setups = Setups::new(&units, options)?;
+    let mut analysis = analyze(&units[0], setups.of(0), options)?;
+    let deployments = deployed::read(&units, &setups, options);
+    let declared = deployed::report(&deployments, &setups);
+    analysis.report.merge(declared);
+    finish(&mut analysis.report, setups.all(), options)?;
+    Ok(analysis)
+}
+
 /// Judges what was read of a unit. `of_run` are the CustomResourceDefinitions of all units.
 fn judged(
     mut content: Content,

@@ -1,38 +1,24 @@
-//! Code actions (a proven fix, ignoring a finding, setting a value for one environment), and
-//! additions to the text: inlay hints with the value of each environment, and the rendered
-//! manifest.
+//! Code actions: a proven fix, ignoring a finding, setting a value for one environment.
 
 use super::Asked;
-use super::documents::{Documents, offset, position, range, uri_of};
+use super::documents::{Documents, offset, position, range};
 use super::judge::Judged;
-use super::model::{Environment, Layer, Meant, Model};
+use super::model::{Environment, Layer, Meant, Model, recovered};
 use crate::Options;
-use crate::diagnostic::Role;
-use crate::helm::print::{self, Selection};
-use crate::helm::render::Problem;
-use crate::insight::secrets::Own;
-use crate::lint::{Analysis, add, fix};
+use crate::diagnostic::{Role, ids};
+use crate::lint::{add, fix};
 use crate::report::{Finding, Location};
-use crate::source::{SourceId, Sources, Span, Unsaved};
+use crate::source::Unsaved;
 use crate::template::lexer::{Lexer, TokenKind};
+use crate::yaml;
 use crate::yaml::Data;
 use crate::yaml::Entry;
 use crate::yaml::Style;
 use lsp_types::{
-    AnnotatedTextEdit, CodeAction, CodeActionKind, Diagnostic, DocumentChangeOperation,
-    DocumentChanges, InlayHint, InlayHintLabel, NumberOrString, OneOf,
-    OptionalVersionedTextDocumentIdentifier, Position, Range, TextDocumentEdit, TextEdit,
+    CodeAction, CodeActionKind, Diagnostic, NumberOrString, Position, Range, TextEdit,
     WorkspaceEdit,
 };
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Longer hints would push the text too far to the right.
-const MOST_CHARACTERS: usize = 80;
-
-pub(super) const RENDERED: &str = "thebot-lint.rendered";
-pub(super) const ENVIRONMENTS: &str = "thebot-lint.environments";
 
 /// The actions for the diagnostics that the editor shows, and for the value at the cursor.
 pub(super) fn actions(
@@ -62,10 +48,10 @@ pub(super) fn actions(
                 ..CodeAction::default()
             });
         };
-        if let Some(change) = meant(text, diagnostic) {
+        if let Some(change) = meant(text, diagnostic).or_else(|| suggested(text, diagnostic)) {
             action(
                 format!("Change to `{}`", change.new_text),
-                edit([(path, change)], documents),
+                documents.edit([(path, change)]),
                 false,
             );
         } else if let Some(judged) = asked.judged.as_deref()
@@ -76,7 +62,7 @@ pub(super) fn actions(
                 let edits = edits
                     .iter()
                     .map(|(path, edit)| (path.as_path(), edit.clone()));
-                action(title, edit(edits, documents), is_fix);
+                action(title, documents.edit(edits), is_fix);
             };
             if let Some(fixes) = edits(fix::edits(finding))
                 && is_proven(judged, asked, finding, documents)
@@ -89,10 +75,12 @@ pub(super) fn actions(
                 offer(write_here(place), edits, false);
             }
         }
-        if let Some(change) = ignore(text, is_template, diagnostic.range.start.line, rule) {
+        if can_be_ignored(rule)
+            && let Some(change) = ignore(text, is_template, diagnostic.range.start.line, rule)
+        {
             action(
                 format!("Ignore `{rule}` here, with a reason"),
-                edit([(path, change)], documents),
+                documents.edit([(path, change)]),
                 false,
             );
         }
@@ -117,7 +105,7 @@ pub(super) fn actions(
             if all.iter().any(|a| a.title == title) {
                 continue;
             }
-            let edit = edit([(layer.path.as_path(), change)], documents);
+            let edit = documents.edit([(layer.path.as_path(), change)]);
             all.push(CodeAction {
                 title,
                 kind: Some(CodeActionKind::REFACTOR),
@@ -127,33 +115,6 @@ pub(super) fn actions(
         }
     }
     all
-}
-
-/// Edits of files, for the versions of the documents that the editor has.
-fn edit<'p>(
-    changes: impl IntoIterator<Item = (&'p Path, TextEdit)>,
-    documents: &Documents,
-) -> Option<WorkspaceEdit> {
-    let mut files: BTreeMap<&Path, Vec<OneOf<TextEdit, AnnotatedTextEdit>>> = BTreeMap::new();
-    for (path, edit) in changes {
-        files.entry(path).or_default().push(OneOf::Left(edit));
-    }
-    let change = |(path, edits): (&Path, _)| {
-        let version = documents.get(path).map(|d| d.version);
-        let text_document = OptionalVersionedTextDocumentIdentifier {
-            uri: documents.uri(path)?,
-            version,
-        };
-        Some(DocumentChangeOperation::Edit(TextDocumentEdit {
-            text_document,
-            edits,
-        }))
-    };
-    let changes: Option<Vec<_>> = files.into_iter().map(change).collect();
-    Some(WorkspaceEdit {
-        document_changes: Some(DocumentChanges::Operations(changes?)),
-        ..WorkspaceEdit::default()
-    })
 }
 
 /// The finding that a diagnostic of the editor shows.
@@ -354,6 +315,94 @@ fn meant(text: &[u8], diagnostic: &Diagnostic) -> Option<TextEdit> {
         .then(|| TextEdit::new(range(text, start + above..end), name.to_string()))
 }
 
+/// The edit that the help of a finding asks for: another apiVersion or function, the root's `.Values`,
+/// `nindent` with a number.
+fn suggested(text: &[u8], diagnostic: &Diagnostic) -> Option<TextEdit> {
+    let bytes = offset(text, diagnostic.range.start)..offset(text, diagnostic.range.end);
+    let written = std::str::from_utf8(text.get(bytes.clone())?).ok()?;
+    let message = &diagnostic.message;
+    let word = |text: &str| -> String {
+        let of_word = |c: &char| c.is_alphanumeric() || matches!(c, '.' | '/' | '-' | '_');
+        let word: String = text
+            .trim_start_matches('`')
+            .chars()
+            .take_while(of_word)
+            .collect();
+        word.trim_end_matches('.').to_string()
+    };
+    let first = message.lines().next().unwrap_or_default();
+    if let Some((_, path)) = message.split_once("did you mean `$.")
+        && written.starts_with('.')
+    {
+        let path = word(path);
+        let is_it = written.starts_with(&format!(".{}", path.split('.').next()?));
+        return is_it.then(|| TextEdit::new(diagnostic.range, format!("${written}")));
+    }
+    let is_quoted = first.starts_with(&format!("`{written}`")) && !written.is_empty();
+    let is_replaced =
+        first.contains("was removed in Kubernetes") || first.contains("is deprecated");
+    if is_quoted && is_replaced {
+        let (_, new) = message.split_once("use ")?;
+        let new = word(new);
+
+        return (!new.is_empty() && new != written).then(|| TextEdit::new(diagnostic.range, new));
+    }
+    if let Some((_, number)) = message.split_once("needs `nindent ") {
+        let number: usize = number.split('`').next()?.parse().ok()?;
+        return nindent(text, bytes.start, number);
+    }
+    None
+}
+
+/// The edit that lets the action on a line, which writes several lines, begin a new line with this
+/// indentation.
+fn nindent(text: &[u8], at: usize, number: usize) -> Option<TextEdit> {
+    let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |n| n + 1);
+    let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
+    let line = std::str::from_utf8(&text[start..end]).ok()?;
+    let open = line.find("{{")?;
+    let close = line.rfind("}}").filter(|close| *close > open)?;
+    let inner = line[open + 2..close].trim_matches('-').trim();
+    if line.matches("{{").count() != 1 || inner.is_empty() {
+        return None;
+    }
+    let value = match inner.rsplit_once('|') {
+        Some((value, last)) if last.trim().starts_with("indent") => value.trim(),
+        Some((value, last)) if last.trim().starts_with("nindent") => value.trim(),
+        _ => inner,
+    };
+    let new = format!("{{{{- {value} | nindent {number} }}}}");
+    Some(TextEdit::new(
+        range(text, start + open..start + close + 2),
+        new,
+    ))
+}
+
+/// Whether a comment can suppress findings of a rule: not those about comments and configurations
+/// themselves, nor what keeps a file from being read.
+fn can_be_ignored(rule: &str) -> bool {
+    let never = [
+        ids::TEMPLATE_SYNTAX,
+        ids::VALUES_SYNTAX,
+        ids::CHART_METADATA,
+        ids::CONFIGURATION_INVALID,
+        ids::INTERNAL_ERROR,
+        ids::LIMIT_EXCEEDED,
+        ids::SUPPRESSION_NOT_READ,
+        ids::SUPPRESSION_WITHOUT_REASON,
+        ids::UNUSED_SUPPRESSION,
+    ];
+    never.iter().all(|id| **id != *rule)
+}
+
+/// Whether the begin of a line of YAML is inside of a text, where a comment would be a part of it.
+fn inside_text(text: &[u8], at: usize) -> bool {
+    let root = recovered(text);
+    let scalars = yaml::path::scalars(&root).into_iter();
+    let mut spans = scalars.map(|(_, node)| node.span.start as usize..node.span.end as usize);
+    spans.any(|span| span.start < at && at < span.end)
+}
+
 /// Inserts a comment above the line. In a template it does not change the output. The reason is
 /// left empty; until the user adds one, a finding reports the comment.
 fn ignore(text: &[u8], is_template: bool, line: u32, rule: &str) -> Option<TextEdit> {
@@ -367,6 +416,7 @@ fn ignore(text: &[u8], is_template: bool, line: u32, rule: &str) -> Option<TextE
     let newline = newline(text);
     let comment = match is_template {
         _ if is_template && inside_action(text, start) => return None,
+        _ if !is_template && inside_text(text, start) => return None,
         // On the first line there is no text before the comment that could be trimmed.
         true if start == 0 => format!("{{{{/* thebot-lint: ignore[{rule}]  */ -}}}}{newline}"),
         true => format!("{indentation}{{{{- /* thebot-lint: ignore[{rule}]  */}}}}{newline}"),
@@ -406,156 +456,6 @@ fn inside_action(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// Inlay hints: the value of each environment behind every reference.
-pub(super) fn hints(model: &Model, path: &Path, wanted: Range) -> Vec<InlayHint> {
-    let Some(template) = model.template(path) else {
-        return Vec::new();
-    };
-    let (from, to) = (
-        offset(&template.text, wanted.start),
-        offset(&template.text, wanted.end),
-    );
-    let mut all = Vec::new();
-    for reference in &template.outline.references {
-        // In a loop over several values there is no single value to show.
-        let several = template
-            .outline
-            .references
-            .iter()
-            .filter(|r| r.range == reference.range)
-            .count()
-            > 1;
-        if several
-            || reference.range.end < from
-            || reference.range.end > to
-            || reference.places.is_empty()
-        {
-            continue;
-        }
-        let keys = template.full(&reference.keys);
-        let mut values: Vec<(Vec<&str>, String)> = Vec::new();
-        for environment in &model.environments {
-            let setting = model.settings(environment, &keys).into_iter().next();
-            let value = setting.map_or("not set".to_string(), |s| model.shown(&keys, s.node));
-            match values.iter_mut().find(|(_, same)| *same == value) {
-                Some((names, _)) => names.push(&environment.name),
-                None => values.push((vec![&environment.name], value)),
-            }
-        }
-        let label = match values.as_slice() {
-            [] => continue,
-            [(_, value)] => format!("= {value}"),
-            several => several
-                .iter()
-                .map(|(names, value)| format!("{}: {value}", names.join("+")))
-                .collect::<Vec<_>>()
-                .join(", "),
-        };
-        let label = if label.chars().count() > MOST_CHARACTERS {
-            label.chars().take(MOST_CHARACTERS).chain(['…']).collect()
-        } else {
-            label
-        };
-        all.push(InlayHint {
-            position: position(&template.text, reference.range.end),
-            label: InlayHintLabel::String(label),
-            kind: None,
-            text_edits: None,
-            tooltip: None,
-            padding_left: Some(true),
-            padding_right: Some(true),
-            data: None,
-        });
-    }
-    all
-}
-
-/// The manifest of an environment as `helm template` prints it; only one template's output if
-/// `only` is given. Each line comes with its template line and values line.
-pub(super) fn rendered(
-    judged: &Judged,
-    environment: &str,
-    only: Option<&str>,
-) -> Result<Value, String> {
-    let sources = &judged.analysis.sources;
-    let rendering = judged
-        .analysis
-        .rendering
-        .as_ref()
-        .ok_or("the chart cannot be loaded")?;
-    let index = rendering
-        .environments
-        .iter()
-        .position(|e| e.name == environment);
-    let index = index.ok_or_else(|| {
-        let names: Vec<&str> = rendering.environments.iter().map(|e| &*e.name).collect();
-        format!(
-            "there is no environment `{environment}` (known: {})",
-            names.join(", ")
-        )
-    })?;
-    let render = rendering
-        .renders
-        .iter()
-        .find(|r| r.primary && r.environment as usize == index)
-        .ok_or("the environment cannot be rendered")?;
-    let selection = Selection {
-        show_only: only.into_iter().map(String::from).collect(),
-        ..Selection::default()
-    };
-    let (printed, problem) = print::print(&render.rendered, sources, &selection);
-    let problem = problem
-        .or_else(|| render.rendered.problems.first().cloned())
-        .map(|problem| message(&problem, &judged.analysis));
-    let (mut text, mut lines) = (String::new(), Vec::new());
-    let mut start = 0;
-    for line in printed.bytes.split_inclusive(|b| *b == b'\n') {
-        let traces: Vec<_> = printed
-            .spans(start..start + line.len())
-            .map(|span| sources.trace(span))
-            .collect();
-        let first =
-            |spans: &mut dyn Iterator<Item = &Span>| spans.next().map(|span| place(sources, *span));
-        let template = first(&mut traces.iter().flat_map(|t| &t.templates));
-        let values = first(&mut traces.iter().flat_map(|t| &t.values));
-        lines.push(json!({"template": template, "values": values}));
-        let (mut from, end) = (start, start + line.len());
-        for (range, span) in printed.parts(start..end) {
-            text += &String::from_utf8_lossy(&printed.bytes[from..range.start]);
-            text += &judged.analysis.secrets.show(span, sources);
-            from = range.end;
-        }
-        text += &String::from_utf8_lossy(&printed.bytes[from..end]);
-        start = end;
-    }
-    Ok(json!({"environment": environment, "text": text, "lines": lines, "problem": problem}))
-}
-
-/// Helm's message of a problem, without the secrets in it.
-fn message(problem: &Problem, analysis: &Analysis) -> String {
-    let (secrets, sources) = (&analysis.secrets, &analysis.sources);
-    let message = problem.helm_message();
-    match problem {
-        Problem::Template(error) => error.said.map_or_else(
-            || message.clone(),
-            |said| message.replace(&error.cause, &secrets.show(said, sources)),
-        ),
-        _ => {
-            let head = Span::new(SourceId::new(0, 0), 0, 0);
-            let places = problem.diagnostics(head, 0);
-            let quoted = secrets.quoted(places.iter().map(|found| found.span), sources);
-            quoted.hide(&message, &Own::Unquoted).into_owned()
-        }
-    }
-}
-
-/// File and line; lines count from 0, as in the protocol.
-fn place(sources: &Sources, span: Span) -> Value {
-    let source = sources.get(span.source);
-    let uri = uri_of(&Unsaved::key(Path::new(&*source.name)));
-    json!({"uri": uri.map(|u| u.as_str().to_string()), "line": source.line_of(span.start) - 1})
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -577,6 +477,65 @@ mod tests {
                 .new_text,
             "  # thebot-lint: ignore[r] \n"
         );
+    }
+
+    #[test]
+    fn what_a_finding_asks_for_is_done() {
+        let edit = |text: &str, part: &str, message: &str| {
+            let at = text.find(part).expect("the part");
+            let diagnostic = Diagnostic {
+                range: range(text.as_bytes(), at..at + part.len()),
+                message: message.into(),
+                ..Diagnostic::default()
+            };
+            let edit = suggested(text.as_bytes(), &diagnostic)?;
+            let bytes =
+                offset(text.as_bytes(), edit.range.start)..offset(text.as_bytes(), edit.range.end);
+            let mut text = text.to_string();
+            text.replace_range(bytes, &edit.new_text);
+            Some(text)
+        };
+        let dot = "nil pointer\ninside `range` and `with`, `.` is the current value; did you mean `$.Values.a`?";
+        assert_eq!(
+            edit("{{ .Values.a }}", ".Values.a", dot).as_deref(),
+            Some("{{ $.Values.a }}")
+        );
+        let removed =
+            "`extensions/v1beta1` Ingress was removed in Kubernetes 1.22\nuse networking.k8s.io/v1";
+        assert_eq!(
+            edit(
+                "apiVersion: extensions/v1beta1",
+                "extensions/v1beta1",
+                removed
+            )
+            .as_deref(),
+            Some("apiVersion: networking.k8s.io/v1")
+        );
+        assert_eq!(edit("apiVersion: {{ .x }}", "{{ .x }}", removed), None);
+        for before in [
+            "{{ toYaml .x }}",
+            "{{- toYaml .x | indent 4 }}",
+            "{{ toYaml .x | nindent 2 -}}",
+        ] {
+            let text = format!("  a:\n    {before}\n");
+            let after = edit(
+                &text,
+                before,
+                "bad\n`toYaml` after 4 spaces needs `nindent 4`; line 3",
+            );
+            assert_eq!(
+                after.as_deref(),
+                Some("  a:\n    {{- toYaml .x | nindent 4 }}\n")
+            );
+        }
+    }
+
+    #[test]
+    fn a_comment_never_lands_inside_of_a_text() {
+        let text = b"a: |\n  b: 1\n  c: 2\nd: 1\n";
+        assert!(ignore(text, false, 2, "r").is_none());
+        assert!(ignore(text, false, 3, "r").is_some());
+        assert!(!can_be_ignored("template-syntax") && can_be_ignored("image-tag-latest"));
     }
 
     #[test]

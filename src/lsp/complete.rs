@@ -1,68 +1,22 @@
 //! Completion: values, functions and helpers in templates, keys in values files, keys and rules in
 //! the configuration.
 
+use super::builtin::{self, OBJECTS};
 use super::documents::range;
 use super::judge::Judged;
 use super::model::{Layer, Model};
 use super::outline::{self, Meaning, Outline, Steps};
-use super::written::{in_object, in_words, structure, written};
+use super::written::{choices, in_object, in_words, structure, written};
 use crate::contract::Contract;
 use crate::diagnostic::Versions;
 use crate::kubernetes::schema::{self, Type};
 use crate::project::config;
 use crate::rule::definition::{EMBEDDED, GROUPS};
 use crate::template::functions;
+use crate::yaml::Data;
 use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, TextEdit};
 use std::ops::Range;
 use std::path::Path;
-
-/// The objects that Helm gives to templates, with their fields.
-const OBJECTS: &[(&str, &[&str])] = &[
-    ("Values", &[]),
-    (
-        "Release",
-        &[
-            "IsInstall",
-            "IsUpgrade",
-            "Name",
-            "Namespace",
-            "Revision",
-            "Service",
-        ],
-    ),
-    (
-        "Chart",
-        &[
-            "APIVersion",
-            "Annotations",
-            "AppVersion",
-            "Condition",
-            "Dependencies",
-            "Deprecated",
-            "Description",
-            "Home",
-            "Icon",
-            "Keywords",
-            "KubeVersion",
-            "Maintainers",
-            "Name",
-            "Sources",
-            "Tags",
-            "Type",
-            "Version",
-        ],
-    ),
-    (
-        "Capabilities",
-        &["APIVersions", "HelmVersion", "KubeVersion"],
-    ),
-    (
-        "Files",
-        &["AsConfig", "AsSecrets", "Get", "GetBytes", "Glob", "Lines"],
-    ),
-    ("Subcharts", &[]),
-    ("Template", &["BasePath", "Name"]),
-];
 
 const KEYWORDS: &[&str] = &[
     "block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with",
@@ -96,6 +50,8 @@ pub(super) fn complete(
             Some(open) => in_action(model, &template.under, before, open),
             None => in_manifest(before, &text[offset..], model.versions),
         }
+    } else if model.chart_files.iter().any(|file| file.path == path) {
+        in_chart_file(model, before)
     } else if model
         .configuration
         .as_ref()
@@ -110,6 +66,21 @@ pub(super) fn complete(
     } else {
         return Vec::new();
     };
+    items(text, word, proposals)
+}
+
+/// The completions in a manifest outside of charts.
+pub(super) fn in_plain_manifest(
+    text: &[u8],
+    offset: usize,
+    versions: Versions,
+) -> Vec<CompletionItem> {
+    let (before, after) = text.split_at(offset.min(text.len()));
+    let (word, proposals) = in_manifest(before, after, versions);
+    items(text, word, proposals)
+}
+
+fn items(text: &[u8], word: Range<usize>, proposals: Vec<Proposal>) -> Vec<CompletionItem> {
     let replaced = range(text, word);
     let item = |(label, kind, detail): Proposal| CompletionItem {
         text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(
@@ -185,6 +156,45 @@ fn of(
     )
 }
 
+fn described(all: &[(&str, &str)]) -> Vec<Proposal> {
+    all.iter()
+        .map(|(name, about)| {
+            let about = Some(about.to_string());
+            (name.to_string(), CompletionItemKind::FIELD, about)
+        })
+        .collect()
+}
+
+fn words_of(all: impl IntoIterator<Item = impl Into<String>>) -> Vec<Proposal> {
+    all.into_iter()
+        .map(|word| (word.into(), CompletionItemKind::ENUM_MEMBER, None))
+        .collect()
+}
+
+/// The keys of Chart.yaml, and what may stand behind some of them.
+fn in_chart_file(model: &Model, before: &[u8]) -> (Range<usize>, Vec<Proposal>) {
+    let written = written(before);
+    let parents = &written.parents[..];
+    let proposals = match written.value.as_deref() {
+        None => described(builtin::chart_keys(parents)),
+        Some("condition") => {
+            let below = |name: &str| model.below(&[Some(name.to_string())]).into_iter();
+            let names: Vec<&str> = model
+                .below(&[])
+                .into_iter()
+                .map(|(name, _, _)| name)
+                .collect();
+            let switches = names.iter().flat_map(|name| {
+                let switch = below(name).filter(|(_, _, node)| matches!(node.data, Data::Bool(_)));
+                switch.map(move |(key, _, _)| format!("{name}.{key}"))
+            });
+            words_of(switches)
+        }
+        Some(key) => words_of(builtin::chart_words(parents, key).iter().copied()),
+    };
+    (written.word, proposals)
+}
+
 fn rules() -> Vec<Proposal> {
     EMBEDDED
         .iter()
@@ -196,6 +206,35 @@ fn rules() -> Vec<Proposal> {
             )
         })
         .collect()
+}
+
+/// The names of all helpers.
+fn helpers(model: &Model) -> Vec<&str> {
+    let mut names: Vec<&str> = model
+        .templates
+        .iter()
+        .flat_map(|t| &t.outline.definitions)
+        .map(|d| &*d.name.text)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The number for `nindent` in an action that begins at the end of a text: the column of the action
+/// if it stands alone on its line, else two more than that of the key before it.
+fn indentation(before: &[u8]) -> usize {
+    let line = &before[memchr::memrchr(b'\n', before).map_or(0, |at| at + 1)..];
+    let blanks = line.iter().take_while(|b| **b == b' ').count();
+    if blanks == line.len() {
+        return blanks;
+    }
+    // The keys of an item begin behind its dash.
+    let mut column = blanks;
+    while line[column..].starts_with(b"- ") {
+        column += 2;
+    }
+    column + 2
 }
 
 fn in_action(
@@ -219,17 +258,9 @@ fn in_action(
             .iter()
             .any(|word| called.ends_with(word.as_bytes()))
         {
-            let mut names: Vec<&str> = model
-                .templates
-                .iter()
-                .flat_map(|t| &t.outline.definitions)
-                .map(|d| &*d.name.text)
-                .collect();
-            names.sort_unstable();
-            names.dedup();
             return (
                 open + quote + 1..end,
-                names
+                helpers(model)
                     .into_iter()
                     .map(|n| (n.to_string(), CompletionItemKind::FUNCTION, None))
                     .collect(),
@@ -275,6 +306,18 @@ fn in_action(
                     .iter()
                     .map(|k| (k.to_string(), CompletionItemKind::KEYWORD, None)),
             );
+            let number = indentation(&before[..open]);
+            for name in ["indent", "nindent"] {
+                all.push((
+                    format!("{name} {number}"),
+                    CompletionItemKind::SNIPPET,
+                    None,
+                ));
+            }
+            all.extend(helpers(model).into_iter().map(|name| {
+                let call = format!("include \"{name}\" . | nindent {number}");
+                (call, CompletionItemKind::SNIPPET, None)
+            }));
             all.sort_by(|a, b| a.0.cmp(&b.0));
             (end - word.len()..end, all)
         }
@@ -341,6 +384,9 @@ fn in_manifest(before: &[u8], after: &[u8], versions: Versions) -> (Range<usize>
                     ["false", "true"].map(|v| (v.to_string(), CompletionItemKind::VALUE, None)),
                 );
             }
+            if field.is_some_and(|f| f.field_type() == Type::String) {
+                all.extend(words_of(choices(kind, keys, key, versions)));
+            }
         }
         _ => {}
     }
@@ -380,18 +426,15 @@ fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec
             [] => {
                 return OBJECTS
                     .iter()
-                    .map(|(name, _)| (name.to_string(), CompletionItemKind::MODULE, None))
+                    .map(|object| {
+                        let about = Some(object.about.to_string());
+                        (object.name.to_string(), CompletionItemKind::MODULE, about)
+                    })
                     .collect();
             }
             [name] => {
-                let fields = OBJECTS
-                    .iter()
-                    .find(|(known, _)| known == name)
-                    .map_or(&[][..], |(_, fields)| fields);
-                return fields
-                    .iter()
-                    .map(|f| (f.to_string(), CompletionItemKind::FIELD, None))
-                    .collect();
+                let object = OBJECTS.iter().find(|object| object.name == *name);
+                return described(object.map_or(&[][..], |object| object.fields));
             }
             _ => return Vec::new(),
         },
@@ -481,8 +524,27 @@ fn in_configuration(model: &Model, before: &[u8]) -> (Range<usize>, Vec<Proposal
                 .map(|f| (f.display().to_string(), CompletionItemKind::FILE, None))
                 .collect()
         }
-        (path, None) => words(config::known_keys(path), CompletionItemKind::PROPERTY),
-        _ => Vec::new(),
+        (path, None) => {
+            let above: Vec<String> = path.iter().map(|key| key.to_string()).collect();
+            let known = config::known_keys(path).iter();
+            known
+                .map(|key| {
+                    let keys: Vec<String> =
+                        above.iter().cloned().chain([key.to_string()]).collect();
+                    let about = builtin::configured(&keys).map(|(about, _)| about);
+                    let about = about.filter(|about| !about.is_empty());
+                    (key.to_string(), CompletionItemKind::PROPERTY, about)
+                })
+                .collect()
+        }
+        (path, Some(key)) => {
+            let keys: Vec<String> = path
+                .iter()
+                .chain([&key])
+                .map(|key| key.to_string())
+                .collect();
+            words_of(builtin::configured(&keys).map_or_else(Vec::new, |(_, words)| words))
+        }
     };
     (written.word, proposals)
 }

@@ -1,7 +1,11 @@
 //! The documents that the editor has open, positions in UTF-16, and URIs.
 
 use crate::source::Unsaved;
-use lsp_types::{Position, Range, TextDocumentContentChangeEvent, Uri};
+use lsp_types::{
+    AnnotatedTextEdit, DocumentChangeOperation, DocumentChanges, OneOf,
+    OptionalVersionedTextDocumentIdentifier, Position, Range, TextDocumentContentChangeEvent,
+    TextDocumentEdit, TextEdit, Uri, WorkspaceEdit,
+};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,6 +17,8 @@ pub(super) struct Document {
     pub uri: Uri,
     pub version: i32,
     pub text: Arc<[u8]>,
+    /// Whether the file was deleted or renamed since the text last changed.
+    is_gone: bool,
 }
 
 /// All open documents, by [`Unsaved::key`] of their paths.
@@ -40,8 +46,26 @@ impl Documents {
                 uri,
                 version,
                 text: text.as_bytes().into(),
+                is_gone: false,
             },
         );
+    }
+
+    /// Looks whether a file that is open was deleted. True if it was, or if it is there again.
+    pub(super) fn look(&mut self, path: &Path) -> bool {
+        let Some(document) = self.open.get_mut(path) else {
+            return false;
+        };
+        let was_gone = std::mem::replace(&mut document.is_gone, !path.exists());
+        self.revision += 1;
+        was_gone != document.is_gone
+    }
+
+    /// Whether a text is open at a path and was not deleted.
+    pub(super) fn is_there(&self, path: &Path) -> bool {
+        self.open
+            .get(path)
+            .is_some_and(|document| !document.is_gone)
     }
 
     pub(super) fn close(&mut self, path: &Path) {
@@ -62,6 +86,7 @@ impl Documents {
         };
         self.revision += 1;
         document.version = version;
+        document.is_gone = false;
         let mut text = document.text.to_vec();
         for change in changes {
             match change.range {
@@ -81,9 +106,38 @@ impl Documents {
         Unsaved::new(
             self.open
                 .iter()
+                .filter(|(_, d)| !d.is_gone)
                 .map(|(path, d)| (path.clone(), d.text.clone()))
                 .collect(),
         )
+    }
+
+    /// Edits of files, for the versions of the documents that the editor has. None if a file has no
+    /// URI.
+    pub(super) fn edit<'p>(
+        &self,
+        changes: impl IntoIterator<Item = (&'p Path, TextEdit)>,
+    ) -> Option<WorkspaceEdit> {
+        let mut files: BTreeMap<&Path, Vec<OneOf<TextEdit, AnnotatedTextEdit>>> = BTreeMap::new();
+        for (path, edit) in changes {
+            files.entry(path).or_default().push(OneOf::Left(edit));
+        }
+        let change = |(path, edits): (&Path, _)| {
+            let version = self.get(path).map(|d| d.version);
+            let text_document = OptionalVersionedTextDocumentIdentifier {
+                uri: self.uri(path)?,
+                version,
+            };
+            Some(DocumentChangeOperation::Edit(TextDocumentEdit {
+                text_document,
+                edits,
+            }))
+        };
+        let changes: Option<Vec<_>> = files.into_iter().map(change).collect();
+        Some(WorkspaceEdit {
+            document_changes: Some(DocumentChanges::Operations(changes?)),
+            ..WorkspaceEdit::default()
+        })
     }
 
     /// The URI of a file, as the editor writes it.
@@ -120,6 +174,37 @@ pub(super) fn offset(text: &[u8], position: Position) -> usize {
         }
     }
     start + line.len()
+}
+
+/// The lines of a text, for many positions in it.
+pub(super) struct Lines<'t> {
+    text: &'t [u8],
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    pub(super) fn of(text: &'t [u8]) -> Lines<'t> {
+        let after = memchr::memchr_iter(b'\n', text).map(|at| at + 1);
+        Lines {
+            text,
+            starts: std::iter::once(0).chain(after).collect(),
+        }
+    }
+
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let offset = offset.min(self.text.len());
+        let line = self.starts.partition_point(|start| *start <= offset) - 1;
+        let before = &self.text[self.starts[line]..offset];
+        let units: usize = characters(before).map(|(_, _, wide)| wide).sum();
+        Position::new(line as u32, units as u32)
+    }
+
+    pub(super) fn range(&self, bytes: std::ops::Range<usize>) -> Range {
+        Range::new(
+            self.position(bytes.start),
+            self.position(bytes.end.max(bytes.start)),
+        )
+    }
 }
 
 /// The position of a byte offset.
@@ -236,6 +321,9 @@ mod tests {
         }
         // Inside of the pair.
         assert_eq!(offset(text, Position::new(0, 2)), 2);
+        for offset in 0..text.len() {
+            assert_eq!(Lines::of(text).position(offset), position(text, offset));
+        }
         assert_eq!(position(text, 6), Position::new(0, 3));
         assert_eq!(position(text, 10), Position::new(1, 1));
     }

@@ -2,10 +2,12 @@
 //! reasons of a rule.
 
 use super::Asked;
+use super::builtin;
 use super::documents::{range, uri_of};
 use super::judge::Judged;
-use super::model::{Meant, Model, Template};
-use super::written::{in_object, in_words, structure};
+use super::model::{Meant, Model, Template, entry_at, recovered};
+use super::outline::Steps;
+use super::written::{choices, in_object, in_words, structure};
 use crate::contract::{Contract, Described};
 use crate::diagnostic::Versions;
 use crate::kubernetes::schema::ListKind;
@@ -49,6 +51,20 @@ pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option
                 parts.extend(function(&name));
                 place = Some(on);
             }
+            Some(Meant::Item(all, on)) => {
+                parts.extend(all.iter().map(|steps| item(model, steps)));
+                place = Some(on);
+            }
+            Some(Meant::Object(names, on)) => {
+                parts.extend(object(model, &asked.path, &names));
+                place = Some(on);
+            }
+            None if is_key_file(model, &asked.path) => {
+                if let Some((described, on)) = key(model, &asked.path, text, offset) {
+                    parts.push(described);
+                    place = Some(on);
+                }
+            }
             None if model.template(&asked.path).is_some() => {
                 if let Some((described, on)) = field(text, offset, model.versions) {
                     parts.push(described);
@@ -57,6 +73,11 @@ pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option
             }
             None => {}
         }
+    } else if let Some(judged) = asked.judged.as_deref()
+        && let Some((described, on)) = field(text, offset, judged.versions())
+    {
+        parts.push(described);
+        place = Some(on);
     }
     let here = found
         .iter()
@@ -147,16 +168,160 @@ fn value(model: &Model, contract: Option<&Contract>, keys: &[String]) -> String 
     if let Some(described) = contract.and_then(|contract| contract.describe(keys)) {
         out.push_str(&about(&described));
     }
+    for layer in model.layers.iter().filter(|layer| layer.last.is_some()) {
+        let shown = layer.path.strip_prefix(&model.chart).unwrap_or(&layer.path);
+        let _ = writeln!(
+            out,
+            "\n{} cannot be parsed at the moment: this is from its last text that could be.",
+            shown.display()
+        );
+    }
     let readers = model
         .references()
         .filter(|(_, _, full)| full.starts_with(keys))
-        .count();
-    let _ = write!(
-        out,
-        "\nRead at {readers} place{} in the templates.",
-        if readers == 1 { "" } else { "s" }
-    );
+        .map(|(t, r, _)| place(model, &t.path, &t.text, r.range.start));
+    out.push_str(&read_at(readers.collect()));
     out
+}
+
+/// How many readers of a value are named.
+const MOST_READERS: usize = 8;
+
+/// The places that read a value.
+fn read_at(mut places: Vec<String>) -> String {
+    places.dedup();
+    let (count, more) = (places.len(), places.len().saturating_sub(MOST_READERS));
+    places.truncate(MOST_READERS);
+    let rest = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match count {
+        0 => "\nNo template reads it by name.".to_string(),
+        1 => format!("\nRead at 1 place: {}.", places[0]),
+        _ => format!("\nRead at {count} places: {}{rest}.", places.join(", ")),
+    }
+}
+
+/// How many items' values are shown.
+const MOST_ITEMS: usize = 5;
+
+/// A field of items: its values in every environment.
+fn item(model: &Model, steps: &Steps) -> String {
+    let name: Vec<&str> = steps.iter().map(|s| s.as_deref().unwrap_or("*")).collect();
+    let mut out = format!(
+        "**`.Values.{}`**, a field of each item\n\n| environment | values |\n|---|---|\n",
+        name.join(".")
+    );
+    let keys: Vec<String> = steps.iter().map_while(Clone::clone).collect();
+    let shown_as: Vec<String> = keys
+        .iter()
+        .cloned()
+        .chain(steps.last().cloned().flatten())
+        .collect();
+    let mut rows: Vec<(Vec<&str>, String)> = Vec::new();
+    for environment in &model.environments {
+        let nodes = model.item_nodes(environment, steps);
+        let mut values: Vec<String> = nodes
+            .iter()
+            .take(MOST_ITEMS)
+            .map(|node| code(&model.shown(&shown_as, node)))
+            .collect();
+        if nodes.len() > MOST_ITEMS {
+            values.push(format!("and {} more", nodes.len() - MOST_ITEMS));
+        }
+        let row = if values.is_empty() {
+            "not set".to_string()
+        } else {
+            values.join(", ")
+        };
+        match rows.iter_mut().find(|(_, same)| *same == row) {
+            Some((names, _)) => names.push(&environment.name),
+            None => rows.push((vec![&environment.name], row)),
+        }
+    }
+    for (names, row) in rows {
+        let _ = writeln!(out, "| {} | {row} |", names.join(", "));
+    }
+    let readers = model.items(steps);
+    let readers = readers.map(|(t, at)| place(model, &t.path, &t.text, at.start));
+    out.push_str(&read_at(readers.collect()));
+    out
+}
+
+/// What Helm gives to templates besides the values.
+fn object(model: &Model, path: &Path, names: &[String]) -> Option<String> {
+    let mut out = format!("**`.{}`**\n", names.join("."));
+    let about = builtin::about(names);
+    let _ = writeln!(out, "\n{}", about.unwrap_or_default());
+    let words: Vec<&str> = names.iter().map(String::as_str).collect();
+    let is_known = match words.as_slice() {
+        ["Chart", field] => {
+            if let Some(setting) = model.chart_field(path, field) {
+                let at = place(
+                    model,
+                    setting.path,
+                    setting.text,
+                    setting.node.span.start as usize,
+                );
+                let shown = code(&model.shown(&[], setting.node));
+                let _ = writeln!(out, "\n{shown}, from {at}");
+            }
+            about.is_some()
+        }
+        ["Release", field @ ("Name" | "Namespace")] => {
+            out.push_str("\n| environment | value |\n|---|---|\n");
+            for environment in &model.environments {
+                let value = match *field {
+                    "Name" => &environment.release,
+                    _ => &environment.namespace,
+                };
+                let _ = writeln!(out, "| {} | {} |", environment.name, code(value));
+            }
+            true
+        }
+        ["Subcharts", ..] => true,
+        _ => about.is_some(),
+    };
+    is_known.then_some(out)
+}
+
+/// Whether the keys of a file are described: Chart.yaml and the configuration.
+fn is_key_file(model: &Model, path: &Path) -> bool {
+    let is_configuration = model
+        .configuration
+        .as_ref()
+        .is_some_and(|(file, _)| file == path);
+    is_configuration || model.chart_files.iter().any(|file| file.path == path)
+}
+
+/// What a key of Chart.yaml or of the configuration is for.
+fn key(model: &Model, path: &Path, text: &[u8], offset: usize) -> Option<(String, Range<usize>)> {
+    let root = recovered(text);
+    let (steps, entry) = entry_at(&root, offset)?;
+    let keys: Vec<String> = steps.into_iter().flatten().collect();
+    let (last, above) = keys.split_last()?;
+    let is_chart = model.chart_files.iter().any(|file| file.path == path);
+    let (about, words) = if is_chart {
+        let mut known = builtin::chart_keys(above).iter();
+        let (_, about) = known.find(|(name, _)| name == last)?;
+        let words = builtin::chart_words(above, last).iter();
+        (about.to_string(), words.map(|w| w.to_string()).collect())
+    } else {
+        builtin::configured(&keys)?
+    };
+    if about.is_empty() && words.is_empty() {
+        return None;
+    }
+    let mut out = format!("**{}**\n\n{about}", keys.join("."));
+    if !words.is_empty() {
+        let words: Vec<String> = words.iter().map(|word| code(word)).collect();
+        let _ = write!(out, "\n\nOne of {}.", words.join(", "));
+    }
+    Some((
+        out,
+        entry.key_span.start as usize..entry.key_span.end as usize,
+    ))
 }
 
 /// What a value may be, by its comment and its use.
@@ -319,6 +484,11 @@ fn field(text: &[u8], offset: usize, judged: Versions) -> Option<(String, Range<
         }
         out.push('\n');
     }
+    let words = choices(kind, &found.written.parents, name, judged);
+    if !words.is_empty() {
+        let words: Vec<String> = words.iter().map(|word| code(word)).collect();
+        let _ = writeln!(out, "\nOne of {}.", words.join(", "));
+    }
     (!fields.is_empty()).then_some((out, word))
 }
 
@@ -329,11 +499,12 @@ fn function(name: &str) -> Option<String> {
     } else {
         ""
     };
+    let about = builtin::function(name).map_or(String::new(), |about| format!("\n\n{about}"));
     let example = function.example.map(|Example { call, output }| {
         format!("\n\n```helm\n{{{{ {call} }}}}\n```\ngives\n```\n{output}\n```")
     });
     Some(format!(
-        "```go\n{}\n```{volatile}{}",
+        "```go\n{}\n```{about}{volatile}{}",
         function.signature(),
         example.unwrap_or_default()
     ))

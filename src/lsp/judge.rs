@@ -4,17 +4,18 @@
 //! The work is cancelled when a text changes. A result for an older text is never shown.
 
 use super::documents::{Documents, range, uri_of};
+use super::unfinished::{self, Unfinished};
 use crate::Error;
 use crate::Options;
 use crate::contract::Contract;
-use crate::diagnostic::{Role, Severity};
+use crate::diagnostic::{Role, Severity, Versions};
 use crate::explore::Subject;
 use crate::lint::{self, Analysis};
 use crate::panics::{Panic, caught};
 use crate::project::config;
 use crate::project::reuse::Reuse;
 use crate::project::setup::Setup;
-use crate::project::unit::Unit;
+use crate::project::unit::{self, Unit};
 use crate::report::Finding;
 use crate::report::Location;
 use crate::source::Unsaved;
@@ -29,8 +30,9 @@ use std::str::FromStr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
-/// A chart to judge, with the current texts.
+/// A chart to judge, or the manifests in a folder, with the current texts.
 pub(super) struct Job {
+    /// The folder.
     pub chart: PathBuf,
     /// The chart's revision when the job began.
     pub revision: u64,
@@ -38,6 +40,14 @@ pub(super) struct Job {
     pub cancel: Arc<AtomicBool>,
     /// The previous judgement.
     pub before: Option<Arc<Judged>>,
+}
+
+impl Job {
+    /// Whether it is about a chart, not about the manifests of a folder.
+    fn is_chart(&self) -> bool {
+        let file = self.chart.join("Chart.yaml");
+        self.unsaved.get(&file).is_some() || file.is_file()
+    }
 }
 
 /// The result of a job.
@@ -55,6 +65,8 @@ pub(super) struct Judged {
     pub configuration: Option<PathBuf>,
     /// All files that were read, inside or outside of the chart.
     pub files: FxHashSet<PathBuf>,
+    /// The files that were judged with an earlier text.
+    pub unfinished: Vec<Unfinished>,
     /// The names and texts of all files that configure the lint.
     configured: Configured,
     /// Results that the next judgement reuses.
@@ -85,6 +97,21 @@ impl Judged {
         Some(self.contract.get_or_init(read))
     }
 
+    /// The Kubernetes versions that were judged.
+    pub(super) fn versions(&self) -> Versions {
+        let all = self.analysis.report.summary.kubernetes.first();
+        all.map_or(Versions::ALL, |(versions, _)| *versions)
+    }
+
+    /// Whether every environment was rendered without an error.
+    pub(super) fn is_whole(&self) -> bool {
+        self.analysis.rendering.as_ref().is_some_and(|rendering| {
+            let renders = rendering.renders.iter().filter(|render| render.primary);
+            let good = renders.filter(|render| render.rendered.problems.is_empty());
+            good.count() == rendering.environments.len()
+        })
+    }
+
     /// Whether two judgements are of the same templates and defaults.
     fn is_alike(&self, analysis: &Analysis) -> bool {
         let texts = |analysis: &Analysis| -> Option<Vec<Arc<[u8]>>> {
@@ -108,8 +135,9 @@ type Configured = Vec<(Arc<str>, Arc<[u8]>)>;
 /// Runs the job. A panic becomes an error outcome.
 pub(super) fn run(job: Job) -> Outcome {
     let work = || {
+        let unfinished = unfinished::all(&job);
         let mut options = Options {
-            unsaved: job.unsaved.clone(),
+            unsaved: unfinished::settled(&job.unsaved, &unfinished),
             cancel: job.cancel.clone(),
             // Hundreds of renders are too much for a keystroke, whatever the configuration says.
             explore: Some(false),
@@ -131,9 +159,15 @@ pub(super) fn run(job: Job) -> Outcome {
             |before| before.reuse.clone(),
         );
         options.reuse.deployments.forget_changed(&options.unsaved);
-        let unit = Unit::Chart(job.chart.clone());
-        let mut analysis = lint::analyze(&unit, &setup, &options)?;
-        lint::finish(&mut analysis.report, [&setup], &options)?;
+        let analysis = if job.is_chart() {
+            let mut analysis = lint::analyze(&Unit::Chart(job.chart.clone()), &setup, &options)?;
+            lint::finish(&mut analysis.report, [&setup], &options)?;
+            analysis
+        } else {
+            options.paths = vec![job.chart.clone()];
+            let manifests = unit::manifests_in(&job.chart, &options)?;
+            lint::analyze_manifests(Unit::Manifests(manifests), &options)?
+        };
         let configuration = configuration.map(|c| Unsaved::key(&c));
         let files = analysis
             .sources
@@ -148,6 +182,7 @@ pub(super) fn run(job: Job) -> Outcome {
             analysis,
             configuration,
             files,
+            unfinished,
             configured,
             reuse: Arc::new(options.reuse.next()),
         })
@@ -174,12 +209,23 @@ pub(super) fn diagnostics(
 ) -> BTreeMap<PathBuf, Vec<Diagnostic>> {
     let mut files: BTreeMap<PathBuf, Vec<Diagnostic>> = BTreeMap::new();
     let all = judged.analysis.report.summary.environments.len();
-    for finding in &judged.analysis.report.findings {
-        let places: Vec<Place> = finding
-            .locations
-            .iter()
-            .filter_map(|l| Place::of(l, documents))
-            .collect();
+    let judged_findings = judged.analysis.report.findings.iter();
+    let faults = judged.unfinished.iter().flat_map(|u| &u.findings);
+    let each = judged_findings
+        .map(|f| (f, &judged.unfinished[..]))
+        .chain(faults.map(|f| (f, &[][..])));
+    for (finding, unfinished) in each {
+        let mut places = Vec::new();
+        let mut is_changed = false;
+        for (i, location) in finding.locations.iter().enumerate() {
+            match Place::of(location, unfinished, documents) {
+                Ok(place) => places.extend(place),
+                Err(Changed) => is_changed |= i == 0,
+            }
+        }
+        if is_changed {
+            continue;
+        }
         let message = message(finding, chart, all);
         let Some((first, others)) = places.split_first() else {
             // The place is a flag or in an archive, which an editor cannot show.
@@ -210,7 +256,37 @@ pub(super) fn diagnostics(
             }
         }
     }
+    files.values_mut().for_each(cap);
     files
+}
+
+/// How many findings of one rule are shown in one file. The editor would be busy with more.
+const MOST_OF_RULE: usize = 100;
+
+/// Leaves out further findings of a rule, and says how many.
+fn cap(found: &mut Vec<Diagnostic>) {
+    if found.len() <= MOST_OF_RULE {
+        return;
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let rule = |d: &Diagnostic| match &d.code {
+        Some(NumberOrString::String(rule)) => rule.clone(),
+        _ => String::new(),
+    };
+    found.retain(|d| {
+        let count = counts.entry(rule(d)).or_default();
+        *count += 1;
+        *count <= MOST_OF_RULE
+    });
+    for (rule, count) in counts.into_iter().filter(|(_, n)| *n > MOST_OF_RULE) {
+        let of_rule = |d: &&mut Diagnostic| matches!(&d.code, Some(NumberOrString::String(id)) if *id == rule);
+        if let Some(last) = found.iter_mut().rfind(of_rule) {
+            let more = count - MOST_OF_RULE;
+            last.message.push_str(&format!(
+                "\n{more} more findings of {rule} in this file are not shown"
+            ));
+        }
+    }
 }
 
 /// A location in a file that the editor can open.
@@ -222,12 +298,20 @@ struct Place {
     label: String,
 }
 
+/// The text at a place is not the one that was judged.
+struct Changed;
+
 impl Place {
-    fn of(location: &Location, documents: &Documents) -> Option<Place> {
-        let file = location
-            .file
-            .as_deref()
-            .filter(|f| !f.contains(".tgz!") && !f.contains(".tar.gz!"))?;
+    /// None if the editor cannot open the file.
+    fn of(
+        location: &Location,
+        unfinished: &[Unfinished],
+        documents: &Documents,
+    ) -> Result<Option<Place>, Changed> {
+        let is_archive = |f: &str| f.contains(".tgz!") || f.contains(".tar.gz!");
+        let Some(file) = location.file.as_deref().filter(|f| !is_archive(f)) else {
+            return Ok(None);
+        };
         let path = Unsaved::key(Path::new(file));
         let text = &location.source.text;
         // A range over many lines is cut to its first line.
@@ -238,14 +322,22 @@ impl Place {
         } else {
             location.bytes.end.min(line_end)
         };
-        let uri = documents.uri(&path).or_else(|| uri_of(&path))?;
-        Some(Place {
+        let now = unfinished
+            .iter()
+            .find(|u| u.path == path)
+            .and_then(|u| Some((u.place(&(start..end)), documents.get(&path)?)));
+        let range = match now {
+            Some((place, document)) => range(&document.text, place.ok_or(Changed)?),
+            None => range(text, start..end),
+        };
+        let uri = documents.uri(&path).or_else(|| uri_of(&path));
+        Ok(uri.map(|uri| Place {
             uri,
-            range: range(text, start..end),
+            range,
             path,
             role: location.role,
             label: location.label.clone(),
-        })
+        }))
     }
 
     fn related(&self, word: Option<&str>) -> DiagnosticRelatedInformation {
@@ -454,7 +546,10 @@ mod tests {
                 let earlier = session.texts.clone();
                 session.edit(file, at, length, piece);
                 let (judged, found) = session.judge(session.judged.clone());
-                prop_assert_eq!(&found, &session.judge(None).1);
+                // What is judged instead of a text that cannot be parsed depends on what was before.
+                if judged.unfinished.is_empty() {
+                    prop_assert_eq!(&found, &session.judge(None).1);
+                }
                 session.judged = Some(judged);
                 if undo {
                     session.texts = earlier;

@@ -6,13 +6,24 @@
 //! the protocol; the other modules do the work.
 
 mod act;
+mod builtin;
+mod calls;
 mod complete;
 mod documents;
+mod folding;
+mod format;
+mod hints;
 mod hover;
 mod judge;
+mod links;
 mod model;
 mod navigate;
 mod outline;
+mod rename;
+mod rendered;
+mod symbols;
+mod tokens;
+mod unfinished;
 mod written;
 
 use crate::Error;
@@ -27,6 +38,7 @@ use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestI
 use lsp_types::notification::Notification as _;
 use lsp_types::*;
 use model::Model;
+use rename::Renaming;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -107,8 +119,25 @@ fn capabilities() -> ServerCapabilities {
             ..CodeActionOptions::default()
         })),
         inlay_hint_provider: Some(OneOf::Left(true)),
+        folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
+        document_link_provider: Some(DocumentLinkOptions {
+            resolve_provider: None,
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        }),
+        document_formatting_provider: Some(OneOf::Left(true)),
+        call_hierarchy_provider: Some(CallHierarchyServerCapability::Simple(true)),
+        semantic_tokens_provider: Some(SemanticTokensServerCapabilities::SemanticTokensOptions(
+            SemanticTokensOptions {
+                legend: SemanticTokensLegend {
+                    token_types: tokens::TYPES.to_vec(),
+                    token_modifiers: Vec::new(),
+                },
+                full: Some(SemanticTokensFullOptions::Bool(true)),
+                ..SemanticTokensOptions::default()
+            },
+        )),
         execute_command_provider: Some(ExecuteCommandOptions {
-            commands: vec![act::RENDERED.into(), act::ENVIRONMENTS.into()],
+            commands: vec![rendered::RENDERED.into(), rendered::ENVIRONMENTS.into()],
             ..ExecuteCommandOptions::default()
         }),
         workspace: Some(WorkspaceServerCapabilities {
@@ -129,7 +158,7 @@ fn capabilities() -> ServerCapabilities {
     }
 }
 
-/// The state of one chart.
+/// The state of one chart, or of the manifests of one folder.
 #[derive(Default)]
 struct ChartState {
     /// The [`Server::revision`] of the last change that may affect the result.
@@ -138,8 +167,33 @@ struct ChartState {
     done: Option<u64>,
     /// The newest judgement that has a rendering; requests about the chart use it.
     judged: Option<Arc<Judged>>,
-    /// The diagnostics that were sent to the editor, by file.
-    published: BTreeMap<PathBuf, Vec<Diagnostic>>,
+    /// While it cannot be rendered in full: the last judgement that could.
+    whole: Option<Arc<Judged>>,
+    /// The diagnostics of the newest judgement, by file.
+    found: BTreeMap<PathBuf, Vec<Diagnostic>>,
+}
+
+impl ChartState {
+    /// Takes in a new judgement. Returns an old one that is no longer needed.
+    fn renew(&mut self, judged: Judged) -> Option<Arc<Judged>> {
+        let is_rendered = |judged: &Judged| judged.analysis.rendering.is_some();
+        if !is_rendered(&judged) && self.judged.as_deref().is_some_and(is_rendered) {
+            return None;
+        }
+        let is_whole = judged.is_whole();
+        let before = self.judged.replace(Arc::new(judged));
+        if is_whole {
+            self.whole = None;
+            return before;
+        }
+        match before {
+            Some(before) if self.whole.is_none() && before.is_whole() => {
+                self.whole = Some(before);
+                None
+            }
+            before => before,
+        }
+    }
 }
 
 struct Server {
@@ -150,8 +204,10 @@ struct Server {
     /// revision, while its old one may still be judged.
     revision: u64,
     running: Option<(PathBuf, Arc<AtomicBool>, Receiver<Outcome>)>,
-    /// Requests about charts that were never judged.
+    /// Requests about charts that were never judged, or whose newest text was not.
     waiting: Vec<Request>,
+    /// The diagnostics that the editor has, with the version of the text.
+    published: BTreeMap<PathBuf, (Option<i32>, Vec<Diagnostic>)>,
     /// The latest model, with its judgement and the revision of the documents that it was made
     /// from.
     model: Option<(Arc<Judged>, u64, Rc<Model>)>,
@@ -165,12 +221,21 @@ struct Asked {
     path: PathBuf,
     text: Arc<[u8]>,
     judged: Option<Arc<Judged>>,
+    /// While the chart cannot be rendered in full: the last judgement that could.
+    whole: Option<Arc<Judged>>,
+    /// Whether the newest text was judged.
+    is_current: bool,
     model: Option<Rc<Model>>,
 }
 
 impl Asked {
     fn offset(&self, at: Position) -> usize {
         offset(&self.text, at)
+    }
+
+    fn is_template(&self) -> bool {
+        let model = self.model.as_deref();
+        model.is_some_and(|model| model.template(&self.path).is_some())
     }
 }
 
@@ -183,6 +248,7 @@ impl Server {
             revision: 0,
             running: None,
             waiting: Vec::new(),
+            published: BTreeMap::new(),
             model: None,
         }
     }
@@ -205,9 +271,23 @@ impl Server {
                     let all: Vec<Message> = std::iter::once(message)
                         .chain(connection.receiver.try_iter())
                         .collect();
+                    let cancelled: Vec<RequestId> = all
+                        .iter()
+                        .filter_map(|message| match message {
+                            Message::Notification(notification) => cancelled_by(notification),
+                            _ => None,
+                        })
+                        .collect();
                     for message in all {
-                        if !self.take(message) {
-                            return;
+                        match message {
+                            Message::Request(request) if cancelled.contains(&request.id) => {
+                                self.refuse_cancelled(request.id);
+                            }
+                            message => {
+                                if !self.take(message) {
+                                    return;
+                                }
+                            }
                         }
                     }
                 }
@@ -225,6 +305,10 @@ impl Server {
             Message::Notification(notification) => {
                 if notification.method == notification::Exit::METHOD {
                     return false;
+                }
+                if let Some(id) = cancelled_by(&notification) {
+                    self.cancel_waiting(&id);
+                    return true;
                 }
                 let method = notification.method.clone();
                 if let Err(panic) = caught(|| self.notification(notification)) {
@@ -294,7 +378,10 @@ impl Server {
                 else {
                     return;
                 };
-                path_of(&saved.uri).iter().for_each(|path| self.touch(path));
+                if let Some(path) = path_of(&saved.uri) {
+                    self.documents.look(&path);
+                    self.touch(&path);
+                }
             }
             DidChangeWatchedFiles::METHOD => {
                 let Some(DidChangeWatchedFilesParams { changes }) = read(notification) else {
@@ -303,7 +390,7 @@ impl Server {
                 let paths = changes.iter().filter_map(|change| path_of(&change.uri));
                 // For an open file, the editor sends the text itself.
                 let paths: Vec<PathBuf> = paths
-                    .filter(|path| self.documents.get(path).is_none())
+                    .filter(|path| self.documents.get(path).is_none() || self.documents.look(path))
                     .collect();
                 self.changed_on_disk(&paths);
             }
@@ -327,25 +414,21 @@ impl Server {
                 };
                 self.changed_on_disk(&paths_of(files.iter().map(|file| &file.uri)));
             }
-            Cancel::METHOD => {
-                let Some(CancelParams { id }) = read(notification) else {
-                    return;
-                };
-                let id = match id {
-                    NumberOrString::Number(number) => RequestId::from(number),
-                    NumberOrString::String(text) => RequestId::from(text),
-                };
-                if let Some(at) = self.waiting.iter().position(|request| request.id == id) {
-                    self.waiting.remove(at);
-                    self.respond(Response::new_err(
-                        id,
-                        ErrorCode::RequestCanceled as i32,
-                        "cancelled".into(),
-                    ));
-                }
-            }
             _ => {}
         }
+    }
+
+    /// Gives up a request that waits for a judgement.
+    fn cancel_waiting(&mut self, id: &RequestId) {
+        if let Some(at) = self.waiting.iter().position(|request| request.id == *id) {
+            let request = self.waiting.remove(at);
+            self.refuse_cancelled(request.id);
+        }
+    }
+
+    fn refuse_cancelled(&self, id: RequestId) {
+        let code = ErrorCode::RequestCanceled as i32;
+        self.respond(Response::new_err(id, code, "cancelled".into()));
     }
 
     fn request(&mut self, request: Request) {
@@ -438,7 +521,7 @@ impl Server {
             DocumentSymbolRequest::METHOD => {
                 let DocumentSymbolParams { text_document, .. } = read(request)?;
                 let asked = asked!(&text_document.uri);
-                write(navigate::symbols(
+                write(symbols::symbols(
                     asked.model.as_deref(),
                     &asked.path,
                     &asked.text,
@@ -451,7 +534,7 @@ impl Server {
                     return Ok(Some(serde_json::Value::Null));
                 };
                 let (place, name) =
-                    navigate::renameable(model, &asked.path, asked.offset(at.position))
+                    rename::renameable(model, &asked.path, asked.offset(at.position))
                         .map_err(refused)?;
                 write(PrepareRenameResponse::RangeWithPlaceholder {
                     range: range(&asked.text, place),
@@ -468,10 +551,20 @@ impl Server {
                 let Some(model) = &asked.model else {
                     return Ok(Some(serde_json::Value::Null));
                 };
-                let places =
-                    navigate::rename(model, &asked.path, asked.offset(at.position), &new_name)
-                        .map_err(refused)?;
-                write(navigate::edit(places, &new_name, &self.documents))
+                let Some(judged) = asked.judged.as_deref().filter(|_| asked.is_current) else {
+                    return Ok(None);
+                };
+                let renaming = Renaming {
+                    model,
+                    judged,
+                    documents: &self.documents,
+                };
+                let offset = asked.offset(at.position);
+                write(
+                    renaming
+                        .edit(&asked.path, offset, &new_name)
+                        .map_err(refused)?,
+                )
             }
             Completion::METHOD => {
                 let CompletionParams {
@@ -479,20 +572,17 @@ impl Server {
                     ..
                 } = read(request)?;
                 let asked = asked!(&at.text_document.uri);
-                let model = asked.model.as_deref();
-                write(
-                    model
-                        .map(|m| {
-                            complete::complete(
-                                m,
-                                asked.judged.as_deref(),
-                                &asked.path,
-                                &asked.text,
-                                asked.offset(at.position),
-                            )
-                        })
-                        .unwrap_or_default(),
-                )
+                let offset = asked.offset(at.position);
+                let judged = asked.judged.as_deref();
+                write(match (asked.model.as_deref(), judged) {
+                    (Some(model), _) => {
+                        complete::complete(model, judged, &asked.path, &asked.text, offset)
+                    }
+                    (None, Some(judged)) => {
+                        complete::in_plain_manifest(&asked.text, offset, judged.versions())
+                    }
+                    (None, None) => Vec::new(),
+                })
             }
             CodeActionRequest::METHOD => {
                 let CodeActionParams {
@@ -520,9 +610,65 @@ impl Server {
                     asked
                         .model
                         .as_deref()
-                        .map(|m| act::hints(m, &asked.path, range))
+                        .map(|m| hints::hints(m, &asked.path, range))
                         .unwrap_or_default(),
                 )
+            }
+            FoldingRangeRequest::METHOD => {
+                let FoldingRangeParams { text_document, .. } = read(request)?;
+                let asked = asked!(&text_document.uri);
+                write(folding::folding(&asked.text, asked.is_template()))
+            }
+            SemanticTokensFullRequest::METHOD => {
+                let SemanticTokensParams { text_document, .. } = read(request)?;
+                let asked = asked!(&text_document.uri);
+                let data = match asked.is_template() {
+                    true => tokens::tokens(&asked.text),
+                    false => Vec::new(),
+                };
+                write(SemanticTokens {
+                    result_id: None,
+                    data,
+                })
+            }
+            Formatting::METHOD => {
+                let DocumentFormattingParams { text_document, .. } = read(request)?;
+                let asked = asked!(&text_document.uri);
+                write(match asked.is_template() {
+                    true => format::format(&asked.text),
+                    false => Vec::new(),
+                })
+            }
+            DocumentLinkRequest::METHOD => {
+                let DocumentLinkParams { text_document, .. } = read(request)?;
+                let asked = asked!(&text_document.uri);
+                let model = asked.model.as_deref();
+                write(model.map_or_else(Vec::new, |m| links::links(m, &asked.path)))
+            }
+            CallHierarchyPrepare::METHOD => {
+                let CallHierarchyPrepareParams {
+                    text_document_position_params: at,
+                    ..
+                } = read(request)?;
+                let asked = asked!(&at.text_document.uri);
+                let (model, offset) = (asked.model.as_deref(), asked.offset(at.position));
+                write(model.map_or_else(Vec::new, |m| {
+                    calls::prepare(m, &asked.path, offset, &self.documents)
+                }))
+            }
+            CallHierarchyIncomingCalls::METHOD => {
+                let CallHierarchyIncomingCallsParams { item, .. } = read(request)?;
+                let asked = asked!(&item.uri);
+                let model = asked.model.as_deref();
+                let calls = |m| calls::incoming(m, &item.name, &self.documents);
+                write(model.map_or_else(Vec::new, calls))
+            }
+            CallHierarchyOutgoingCalls::METHOD => {
+                let CallHierarchyOutgoingCallsParams { item, .. } = read(request)?;
+                let asked = asked!(&item.uri);
+                let model = asked.model.as_deref();
+                let calls = |m| calls::outgoing(m, &item.name, &self.documents);
+                write(model.map_or_else(Vec::new, calls))
             }
             ExecuteCommand::METHOD => self.command(read(request)?),
             _ => Err((
@@ -563,7 +709,7 @@ impl Server {
             ));
         };
         match command.command.as_str() {
-            act::RENDERED => {
+            rendered::RENDERED => {
                 let environment = wanted["environment"].as_str().unwrap_or("default");
                 let file = asked
                     .path
@@ -571,11 +717,14 @@ impl Server {
                     .ok()
                     .and_then(Path::to_str);
                 let only = file.filter(|_| wanted["template"].as_bool() == Some(true));
-                act::rendered(judged, environment, only)
+                if !asked.is_current {
+                    return Ok(None);
+                }
+                rendered::rendered(judged, asked.whole.as_deref(), environment, only)
                     .map(Some)
                     .map_err(|why| (ErrorCode::RequestFailed, why))
             }
-            act::ENVIRONMENTS => Ok(Some(
+            rendered::ENVIRONMENTS => Ok(Some(
                 model.environments.iter().map(|e| e.name.clone()).collect(),
             )),
             other => Err((
@@ -593,9 +742,15 @@ impl Server {
         let chart = charts.iter().find(|c| self.charts.contains_key(*c))?;
         let state = &self.charts[chart];
         let judged = state.judged.clone();
-        if judged.is_none() && state.done != Some(state.revision) {
+        // A file that is new to the chart is not in the last judgement.
+        let is_known = judged
+            .as_ref()
+            .is_some_and(|judged| judged.files.contains(&path));
+        if !is_known && state.done != Some(state.revision) {
             return Some(None);
         }
+        let whole = state.whole.clone();
+        let is_current = state.done == Some(state.revision);
         let text = match self.documents.get(&path) {
             Some(document) => document.text.clone(),
             None => crate::source::Sources::default()
@@ -613,6 +768,7 @@ impl Server {
                     chart,
                     rendering,
                     (&judged.analysis.sources, &judged.analysis.secrets),
+                    &judged.unfinished,
                     judged.configuration.as_deref(),
                     &self.documents,
                 ));
@@ -625,15 +781,17 @@ impl Server {
             path,
             text,
             judged,
+            whole,
+            is_current,
             model,
         }))
     }
 
-    /// The diagnostics that were sent to the editor about a file.
+    /// The diagnostics of all charts about a file.
     fn found(&self, path: &Path) -> Vec<Diagnostic> {
         self.charts
             .values()
-            .filter_map(|state| state.published.get(path))
+            .filter_map(|state| state.found.get(path))
             .flatten()
             .cloned()
             .collect()
@@ -692,6 +850,16 @@ impl Server {
     /// that lie below them, to be judged again, if the chart is known or one of its files is open.
     fn changed_on_disk(&mut self, paths: &[PathBuf]) {
         let mut charts: Vec<PathBuf> = Vec::new();
+        let below = |open: &&Path| paths.iter().any(|path| open.starts_with(path));
+        let open: Vec<PathBuf> = self
+            .documents
+            .paths()
+            .filter(below)
+            .map(Path::to_path_buf)
+            .collect();
+        open.iter().for_each(|path| {
+            self.documents.look(path);
+        });
         for path in paths {
             charts.extend(self.charts_of(path));
             charts.extend(
@@ -719,7 +887,11 @@ impl Server {
     /// The charts that a file affects: its own chart, charts that are known to use it, and for a
     /// configuration the charts below it.
     fn charts_of(&self, path: &Path) -> Vec<PathBuf> {
-        let mut charts: Vec<PathBuf> = unit::chart_of(path)
+        let is_chart = |folder: &Path| {
+            let file = folder.join("Chart.yaml");
+            file.is_file() || self.documents.is_there(&file)
+        };
+        let mut charts: Vec<PathBuf> = unit::chart_among(path, is_chart)
             .map(|c| Unsaved::key(&c))
             .into_iter()
             .collect();
@@ -750,6 +922,14 @@ impl Server {
                 _ => None,
             });
             charts.extend(below.take(MOST_CHARTS));
+        }
+        // Manifests outside of charts are judged with those beside them.
+        if charts.is_empty()
+            && let Some(document) = self.documents.get(path)
+            && let Some(folder) = path.parent()
+            && (self.charts.contains_key(folder) || unit::is_manifest(path, &document.text))
+        {
+            charts.push(folder.to_path_buf());
         }
         charts
     }
@@ -821,15 +1001,11 @@ impl Server {
         match outcome.result {
             Ok(judged) => {
                 let found = judge::diagnostics(&judged, &outcome.chart, &self.documents);
+                let mut files: Vec<PathBuf> = state.found.keys().cloned().collect();
+                state.found = found;
+                files.extend(state.found.keys().cloned());
                 // Dropping the old judgement takes time, so the editor gets its diagnostics first.
-                let _before = (judged.analysis.rendering.is_some() || state.judged.is_none())
-                    .then(|| state.judged.replace(Arc::new(judged)));
-                let before = std::mem::replace(&mut state.published, found);
-                let files: Vec<PathBuf> = before
-                    .keys()
-                    .chain(state.published.keys())
-                    .cloned()
-                    .collect();
+                let _before = state.renew(judged);
                 self.publish(files, &outcome.chart);
             }
             Err(Some(why)) => self.log(&why),
@@ -837,9 +1013,9 @@ impl Server {
         }
     }
 
-    /// Publishes the diagnostics of all charts for the files. The chart's open files without
-    /// diagnostics get an empty list.
-    fn publish(&self, mut files: Vec<PathBuf>, chart: &Path) {
+    /// Publishes the diagnostics of all charts for the files that have others than before, or another
+    /// text. The chart's open files without diagnostics get an empty list.
+    fn publish(&mut self, mut files: Vec<PathBuf>, chart: &Path) {
         files.extend(
             self.documents
                 .paths()
@@ -850,26 +1026,30 @@ impl Server {
         files.dedup();
         for file in files {
             let mut diagnostics: Vec<Diagnostic> = Vec::new();
-            for found in self
-                .charts
-                .values()
-                .filter_map(|state| state.published.get(&file))
-                .flatten()
-            {
+            for found in self.found(&file) {
                 // The faults of a configuration are found with every chart that it applies to.
-                if !diagnostics.contains(found) {
-                    diagnostics.push(found.clone());
+                if !diagnostics.contains(&found) {
+                    diagnostics.push(found);
                 }
             }
             let Some(uri) = self.documents.uri(&file) else {
                 continue;
             };
             let version = self.documents.get(&file).map(|d| d.version);
+            let new = (version, diagnostics);
+            if self.published.get(&file) == Some(&new) {
+                continue;
+            }
             self.notify::<notification::PublishDiagnostics>(PublishDiagnosticsParams {
                 uri,
-                diagnostics,
+                diagnostics: new.1.clone(),
                 version,
             });
+            if version.is_none() && new.1.is_empty() {
+                self.published.remove(&file);
+            } else {
+                self.published.insert(file, new);
+            }
         }
     }
 
@@ -888,7 +1068,7 @@ impl Server {
         for chart in gone {
             self.model = None;
             if let Some(state) = self.charts.remove(&chart) {
-                self.publish(state.published.into_keys().collect(), &chart);
+                self.publish(state.found.into_keys().collect(), &chart);
             }
             self.cancel(&chart);
         }
@@ -901,6 +1081,19 @@ impl Drop for Server {
             cancel.store(true, Ordering::Relaxed);
         }
     }
+}
+
+/// The request that `$/cancelRequest` cancels.
+fn cancelled_by(notification: &Notification) -> Option<RequestId> {
+    use notification::{Cancel, Notification as _};
+    if notification.method != Cancel::METHOD {
+        return None;
+    }
+    let CancelParams { id } = serde_json::from_value(notification.params.clone()).ok()?;
+    Some(match id {
+        NumberOrString::Number(number) => RequestId::from(number),
+        NumberOrString::String(text) => RequestId::from(text),
+    })
 }
 
 fn paths_of<'u>(uris: impl Iterator<Item = &'u String>) -> Vec<PathBuf> {

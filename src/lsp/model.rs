@@ -3,7 +3,8 @@
 //! environments, the subcharts) comes from the latest judgement.
 
 use super::documents::Documents;
-use super::outline::{self, Outline, Reference};
+use super::outline::{self, Outline, Reference, Steps};
+use super::unfinished::Unfinished;
 use crate::diagnostic::Versions;
 use crate::insight::secrets::{HIDDEN, Secrets, is_named_secret};
 use crate::project::rendering::RenderedChart;
@@ -37,6 +38,8 @@ pub(super) struct Layer {
     pub root: Node,
     /// For a subchart's values.yaml: the path of its values in the top chart's values.
     pub under: Vec<String>,
+    /// If the text cannot be parsed: the last one that could.
+    pub last: Option<(Arc<[u8]>, Node)>,
 }
 
 /// One environment: its layers, lowest precedence first, and the values that the configuration sets
@@ -44,16 +47,23 @@ pub(super) struct Layer {
 pub(super) struct Environment {
     pub name: String,
     pub layers: Vec<usize>,
+    pub release: String,
+    pub namespace: String,
     pub set: Vec<(Vec<String>, Node)>,
 }
 
 pub(super) struct Model {
     pub chart: PathBuf,
     pub templates: Vec<Template>,
+    /// Texts elsewhere that `tpl` may render: in values, in string literals, in the chart's files.
+    /// Their outlines have places in the whole file.
+    pub tpl_texts: Vec<Template>,
     pub layers: Vec<Layer>,
     pub environments: Vec<Environment>,
     pub configuration: Option<(PathBuf, Arc<[u8]>)>,
     pub conditions: Vec<Condition>,
+    /// The Chart.yaml of the chart and of each subchart.
+    pub chart_files: Vec<Layer>,
     /// The Kubernetes versions that are judged.
     pub versions: Versions,
     /// The paths of values that are secret, in the top chart's values.
@@ -86,6 +96,10 @@ pub(super) enum Meant {
     /// A key of the values, by its full path, and its range. There are several paths if a loop runs
     /// over values.
     Value(Vec<Vec<String>>, Range<usize>),
+    /// A field of the items of a list or map.
+    Item(Vec<Steps>, Range<usize>),
+    /// What Helm gives to templates besides the values: `.Release.Name`.
+    Object(Vec<String>, Range<usize>),
     Helper(String, Range<usize>),
     Function(String, Range<usize>),
 }
@@ -95,6 +109,7 @@ impl Model {
         chart: &Path,
         rendering: &RenderedChart,
         (sources, secrets): (&Sources, &Secrets),
+        unfinished: &[Unfinished],
         configuration: Option<&Path>,
         documents: &Documents,
     ) -> Model {
@@ -109,13 +124,25 @@ impl Model {
             let text = text_of(&path, &source.text);
             (path, text)
         };
+        let layer = |path: PathBuf, text: Arc<[u8]>, under: Vec<String>| Layer {
+            root: recovered(&text),
+            last: unfinished
+                .iter()
+                .find(|u| u.path == path)
+                .map(|u| (u.last.clone(), recovered(&u.last))),
+            path,
+            text,
+            under,
+        };
         let mut model = Model {
             chart: chart.to_path_buf(),
             templates: Vec::new(),
+            tpl_texts: Vec::new(),
             layers: Vec::new(),
             environments: Vec::new(),
             configuration: None,
             conditions: Vec::new(),
+            chart_files: Vec::new(),
             versions: rendering.versions,
             hidden: BTreeSet::new(),
         };
@@ -124,6 +151,7 @@ impl Model {
         while let Some((chart, under)) = charts.pop() {
             for template in &chart.templates {
                 let (path, text) = file(template.source);
+                model.add_tpl_text(&path, &text, &under, &outline::template_literals(&text));
                 model.templates.push(Template {
                     path,
                     outline: outline::read(&text),
@@ -131,18 +159,18 @@ impl Model {
                     under: under.clone(),
                 });
             }
+            for own in &chart.files {
+                let (path, text) = file(own.source);
+                model.add_tpl_text(&path, &text, &under, std::slice::from_ref(&(0..text.len())));
+            }
             if let Some((id, _)) = &chart.values {
                 let (path, text) = file(*id);
-                model.layers.push(Layer {
-                    path,
-                    root: recovered(&text),
-                    text,
-                    under: under.clone(),
-                });
+                model.layers.push(layer(path, text, under.clone()));
             }
             if let Some((id, _)) = &chart.chart_yaml {
                 let (path, text) = file(*id);
                 model.conditions.extend(conditions(&path, &text, &under));
+                model.chart_files.push(layer(path, text, under.clone()));
             }
             for subchart in &chart.subcharts {
                 let name = &subchart.metadata.name;
@@ -175,12 +203,7 @@ impl Model {
                     .or_else(|| {
                         let (_, source) = sources.files().find(|(_, s)| *s.name == **name)?;
                         let text = text_of(&path, &source.text);
-                        model.layers.push(Layer {
-                            path: path.clone(),
-                            root: recovered(&text),
-                            text,
-                            under: Vec::new(),
-                        });
+                        model.layers.push(layer(path.clone(), text, Vec::new()));
                         Some(model.layers.len() - 1)
                     });
                 layers.extend(known);
@@ -188,8 +211,19 @@ impl Model {
             model.environments.push(Environment {
                 name: environment.name.clone(),
                 layers,
+                release: environment.release.clone(),
+                namespace: environment.namespace.clone(),
                 set: Vec::new(),
             });
+        }
+        for layer in &model.layers {
+            let scalars = yaml::path::scalars(&layer.root).into_iter();
+            let texts = scalars.filter(|(_, node)| node.as_str().is_some_and(|t| t.contains("{{")));
+            let ranges = texts.map(|(_, node)| node.span.start as usize..node.span.end as usize);
+            let ranges: Vec<Range<usize>> = ranges.collect();
+            model
+                .tpl_texts
+                .extend(tpl_text(&layer.path, &layer.text, &layer.under, &ranges));
         }
         for (id, root) in &rendering.values {
             let path = Unsaved::key(Path::new(&*sources.get(*id).name));
@@ -230,6 +264,21 @@ impl Model {
         model
     }
 
+    fn add_tpl_text(
+        &mut self,
+        path: &Path,
+        text: &Arc<[u8]>,
+        under: &[String],
+        ranges: &[Range<usize>],
+    ) {
+        self.tpl_texts.extend(tpl_text(path, text, under, ranges));
+    }
+
+    /// The templates, and the texts that `tpl` may render.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Template> {
+        self.templates.iter().chain(&self.tpl_texts)
+    }
+
     pub(super) fn template(&self, path: &Path) -> Option<&Template> {
         self.templates.iter().find(|t| t.path == path)
     }
@@ -263,7 +312,7 @@ impl Model {
             .layers
             .iter()
             .rev()
-            .filter_map(|&i| self.layers[i].setting(keys));
+            .filter_map(|&i| self.layers[i].setting_or_last(keys));
         set.chain(layers).collect()
     }
 
@@ -286,7 +335,7 @@ impl Model {
 
     /// All references to values, each with its path in the top chart's values.
     pub(super) fn references(&self) -> impl Iterator<Item = (&Template, &Reference, Vec<String>)> {
-        self.templates.iter().flat_map(|t| {
+        self.texts().flat_map(|t| {
             t.outline
                 .references
                 .iter()
@@ -327,7 +376,9 @@ impl Model {
     /// The meaning of an offset in a file of the chart.
     pub(super) fn meant(&self, path: &Path, offset: usize) -> Option<Meant> {
         let on = |place: &Range<usize>| place.start <= offset && offset <= place.end;
-        if let Some(template) = self.template(path) {
+        let mut texts = self.tpl_texts.iter().filter(|t| t.path == path);
+        let inner = texts.find(|t| t.outline.actions.iter().any(on));
+        if let Some(template) = inner.or_else(|| self.template(path)) {
             let outline = &template.outline;
             let mut all = Vec::new();
             let mut place = None;
@@ -341,6 +392,20 @@ impl Model {
             }
             if let Some(place) = place {
                 return Some(Meant::Value(all, place));
+            }
+            for item in &outline.items {
+                if let Some(i) = item.places.iter().position(on) {
+                    let cut = item.places.len() - i - 1;
+                    let path = |steps: &Steps| template.full_steps(&steps[..steps.len() - cut]);
+                    let paths = item.paths.iter().map(path).collect();
+                    return Some(Meant::Item(paths, item.places[i].clone()));
+                }
+            }
+            for object in &outline.objects {
+                if let Some(i) = object.places.iter().position(on) {
+                    let names = object.names[..i + 1].to_vec();
+                    return Some(Meant::Object(names, object.places[i].clone()));
+                }
             }
             let helpers = outline
                 .calls
@@ -366,12 +431,82 @@ impl Model {
             ));
         }
         let layer = self.layer(path)?;
-        let (keys, entry) = entry_at(&layer.root, offset)?;
+        let (steps, entry) = entry_at(&layer.root, offset)?;
         let place = entry.key_span.start as usize..entry.key_span.end as usize;
-        Some(Meant::Value(
-            vec![layer.under.iter().cloned().chain(keys).collect()],
-            place,
-        ))
+        let under = layer.under.iter().cloned().map(Some);
+        let steps: Steps = under.chain(steps).collect();
+        let keys: Option<Vec<String>> = steps.iter().cloned().collect();
+        Some(match keys {
+            Some(keys) => Meant::Value(vec![keys], place),
+            None => Meant::Item(vec![steps], place),
+        })
+    }
+
+    /// The fields of items that have a path, in templates.
+    pub(super) fn items<'m>(
+        &'m self,
+        steps: &'m Steps,
+    ) -> impl Iterator<Item = (&'m Template, Range<usize>)> {
+        self.texts().flat_map(move |template| {
+            template.outline.items.iter().filter_map(move |item| {
+                let place = |path: &Steps| {
+                    let full = template.full_steps(path);
+                    let cut = full.len().checked_sub(steps.len())?;
+                    let place = item.places.len().checked_sub(cut + 1)?;
+                    full.starts_with(steps).then(|| item.places[place].clone())
+                };
+                Some((template, item.paths.iter().find_map(place)?))
+            })
+        })
+    }
+
+    /// The values of a field of items in an environment. A list replaces the list that it overrides.
+    pub(super) fn item_nodes<'m>(
+        &'m self,
+        environment: &'m Environment,
+        steps: &Steps,
+    ) -> Vec<&'m Node> {
+        let keys: Vec<String> = steps.iter().map_while(Clone::clone).collect();
+        let settings = self.settings(environment, &keys);
+        let is_list = matches!(settings.first().map(|s| &s.node.data), Some(Data::Seq(_)));
+        let whole = settings
+            .into_iter()
+            .take(if is_list { 1 } else { usize::MAX });
+        let nodes = whole.map(|setting| setting.node).collect();
+        descend(nodes, &steps[keys.len()..])
+    }
+
+    /// The value of a field of `.Chart`, for a template of that chart.
+    pub(super) fn chart_field(&self, template: &Path, field: &str) -> Option<Setting<'_>> {
+        let under = self.template(template).map_or(&[][..], |t| &t.under);
+        let file = self.chart_files.iter().find(|file| file.under == under)?;
+        let mut entries = file.root.entries().iter();
+        let entry = entries.find(|entry| entry.key.eq_ignore_ascii_case(field))?;
+        Some(Setting {
+            path: &file.path,
+            text: &file.text,
+            key: Some(entry.key_span.start as usize..entry.key_span.end as usize),
+            node: &entry.value,
+        })
+    }
+
+    /// The places in values files that set a field of items.
+    pub(super) fn item_settings(&self, steps: &Steps) -> Vec<Setting<'_>> {
+        let Some((Some(last), above)) = steps.split_last() else {
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for layer in self.layers.iter().filter(|layer| layer.last.is_none()) {
+            for entry in layer.nodes(above).into_iter().filter_map(|n| n.entry(last)) {
+                all.push(Setting {
+                    path: &layer.path,
+                    text: &layer.text,
+                    key: Some(entry.key_span.start as usize..entry.key_span.end as usize),
+                    node: &entry.value,
+                });
+            }
+        }
+        all
     }
 
     /// The definitions of a helper.
@@ -396,6 +531,15 @@ impl Template {
     }
 }
 
+impl Template {
+    /// The same for a path with items.
+    pub(super) fn full_steps(&self, steps: &[Option<String>]) -> Steps {
+        let keys: Vec<String> = steps.iter().map_while(Clone::clone).collect();
+        let full = self.full(&keys).into_iter().map(Some);
+        full.chain(steps[keys.len()..].iter().cloned()).collect()
+    }
+}
+
 impl Layer {
     fn own<'k>(&self, keys: &'k [String]) -> Option<&'k [String]> {
         let shared = keys.first().is_some_and(|k| k == "global");
@@ -412,33 +556,39 @@ impl Layer {
         let Some(own) = self.own(&keys) else {
             return Vec::new();
         };
-        let mut nodes = vec![&self.root];
-        for step in &steps[keys.len() - own.len()..] {
-            nodes = match step {
-                Some(key) => nodes.into_iter().filter_map(|node| node.get(key)).collect(),
-                None => nodes
-                    .into_iter()
-                    .flat_map(|node| {
-                        node.items()
-                            .iter()
-                            .chain(node.entries().iter().map(|e| &e.value))
-                    })
-                    .collect(),
-            };
-        }
-        nodes
+        let last = self.last.iter().map(|(_, root)| root);
+        let nodes = std::iter::once(&self.root).chain(last).collect();
+        descend(nodes, &steps[keys.len() - own.len()..])
     }
 
     fn setting(&self, keys: &[String]) -> Option<Setting<'_>> {
+        self.setting_in(&self.text, &self.root, keys)
+    }
+
+    /// As [`Layer::setting`]; where the text cannot be parsed, also from the last one that could.
+    fn setting_or_last(&self, keys: &[String]) -> Option<Setting<'_>> {
+        let in_last = || {
+            let (text, root) = self.last.as_ref()?;
+            self.setting_in(text, root, keys)
+        };
+        self.setting(keys).or_else(in_last)
+    }
+
+    fn setting_in<'l>(
+        &'l self,
+        text: &'l Arc<[u8]>,
+        root: &'l Node,
+        keys: &[String],
+    ) -> Option<Setting<'l>> {
         let (last, above) = self.own(keys)?.split_last()?;
         let entry = above
             .iter()
-            .try_fold(&self.root, |node, key| node.get(key))?
+            .try_fold(root, |node, key| node.get(key))?
             .entry(last)?;
         let key = entry.key_span.start as usize..entry.key_span.end as usize;
         Some(Setting {
             path: &self.path,
-            text: &self.text,
+            text,
             key: Some(key),
             node: &entry.value,
         })
@@ -511,27 +661,73 @@ impl Setting<'_> {
     }
 }
 
+/// The nodes below others that a path of keys and items leads to.
+fn descend<'n>(mut nodes: Vec<&'n Node>, steps: &[Option<String>]) -> Vec<&'n Node> {
+    for step in steps {
+        nodes = match step {
+            Some(key) => nodes.into_iter().filter_map(|node| node.get(key)).collect(),
+            None => nodes
+                .into_iter()
+                .flat_map(|node| {
+                    node.items()
+                        .iter()
+                        .chain(node.entries().iter().map(|e| &e.value))
+                })
+                .collect(),
+        };
+    }
+    nodes
+}
+
 /// The innermost entry whose text contains the offset, with its path.
-pub(super) fn entry_at(root: &Node, offset: usize) -> Option<(Vec<String>, &Entry)> {
-    let mut stack: Vec<(Vec<String>, &Node)> = vec![(Vec::new(), root)];
+pub(super) fn entry_at(root: &Node, offset: usize) -> Option<(Steps, &Entry)> {
+    let mut stack: Vec<(Steps, &Node)> = vec![(Steps::new(), root)];
     let mut found = None;
-    while let Some((keys, node)) = stack.pop() {
+    let with = |steps: &Steps, step: Option<String>| -> Steps {
+        steps.iter().cloned().chain([step]).collect()
+    };
+    let span = |s: crate::source::Span| s.start as usize <= offset && offset <= s.end as usize;
+    while let Some((steps, node)) = stack.pop() {
         for entry in node.entries() {
-            let keys: Vec<String> = keys
-                .iter()
-                .cloned()
-                .chain([entry.key.to_string()])
-                .collect();
-            let span =
-                |s: crate::source::Span| s.start as usize <= offset && offset <= s.end as usize;
-            let scalar = !matches!(entry.value.data, Data::Map(_) | Data::Seq(_));
-            if span(entry.key_span) || (scalar && span(entry.value.span)) {
-                found = Some((keys.clone(), entry));
+            let is_scalar = !matches!(entry.value.data, Data::Map(_) | Data::Seq(_));
+            if span(entry.key_span) || (is_scalar && span(entry.value.span)) {
+                found = Some((with(&steps, Some(entry.key.to_string())), entry));
             }
-            stack.push((keys, &entry.value));
+            if !is_scalar {
+                stack.push((with(&steps, Some(entry.key.to_string())), &entry.value));
+            }
         }
+        let items = node.items().iter();
+        stack.extend(items.map(|item| (with(&steps, None), item)));
     }
     found
+}
+
+/// The parts of a file that `tpl` may render. None if no part has an action.
+fn tpl_text(
+    path: &Path,
+    text: &Arc<[u8]>,
+    under: &[String],
+    ranges: &[Range<usize>],
+) -> Option<Template> {
+    /// Larger files are data.
+    const MOST: usize = 1 << 20;
+    let has_action =
+        |range: &Range<usize>| memchr::memmem::find(&text[range.clone()], b"{{").is_some();
+    if text.len() > MOST || !ranges.iter().any(has_action) {
+        return None;
+    }
+    // The rest becomes blank, so that the places are those of the file.
+    let mut masked = vec![b' '; text.len()];
+    for range in ranges {
+        masked[range.clone()].copy_from_slice(&text[range.clone()]);
+    }
+    Some(Template {
+        path: path.to_path_buf(),
+        outline: outline::read(&masked),
+        text: text.clone(),
+        under: under.to_vec(),
+    })
 }
 
 fn conditions(path: &Path, text: &Arc<[u8]>, under: &[String]) -> Vec<Condition> {
@@ -573,7 +769,7 @@ fn conditions(path: &Path, text: &Arc<[u8]>, under: &[String]) -> Vec<Condition>
 }
 
 /// Splits the path of a `set:` entry as `--set` does.
-fn split(path: &str) -> Vec<String> {
+pub(super) fn split(path: &str) -> Vec<String> {
     let mut keys = vec![String::new()];
     let mut characters = path.chars();
     while let Some(c) = characters.next() {
@@ -654,11 +850,18 @@ mod tests {
 
     #[test]
     fn a_key_is_found_under_the_cursor() {
-        let text = b"a:\n  b: 1\nc: [x]\n";
+        let text = b"a:\n  b: 1\nc: [x]\nd:\n- {e: 1}\n";
         let root = yaml::parse(text, SourceId::new(0, 0), 0).expect("YAML");
-        assert_eq!(entry_at(&root, 5).expect("a key").0, ["a", "b"]);
-        assert_eq!(entry_at(&root, 8).expect("its value").0, ["a", "b"]);
-        assert_eq!(entry_at(&root, 11).expect("a key").0, ["c"]);
+        let at = |offset| {
+            let (steps, _) = entry_at(&root, offset).expect("a key");
+            let steps: Vec<String> = steps.into_iter().map(|s| s.unwrap_or("*".into())).collect();
+            steps.join(".")
+        };
+        assert_eq!(
+            (at(5), at(8), at(11)),
+            ("a.b".into(), "a.b".into(), "c".into())
+        );
+        assert_eq!(at(text.len() - 5), "d.*.e");
     }
 
     #[test]

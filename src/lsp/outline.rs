@@ -73,6 +73,20 @@ pub(super) struct Definition {
     pub range: Range<usize>,
 }
 
+/// Names that are read one from the other (`.Release.Name`), each with its range.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Named {
+    pub names: Vec<String>,
+    pub places: Vec<Range<usize>>,
+}
+
+/// A field of an item: the paths that it may mean, and the ranges of their last names.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Item {
+    pub paths: Vec<Steps>,
+    pub places: Vec<Range<usize>>,
+}
+
 /// A path into the values: keys, and None for any item of a list or map.
 pub(super) type Steps = Vec<Option<String>>;
 
@@ -98,6 +112,14 @@ pub(super) struct Outline {
     pub calls: Vec<Name>,
     pub definitions: Vec<Definition>,
     pub functions: Vec<Name>,
+    /// Fields of the items of lists and maps in the values, in a loop over them.
+    pub items: Vec<Item>,
+    /// What Helm gives to templates besides the values: `.Release.Name`.
+    pub objects: Vec<Named>,
+    /// The names of files that `.Files.Get` and the like read.
+    pub files: Vec<Name>,
+    /// From the action that begins a block to its `{{ end }}`.
+    pub blocks: Vec<Range<usize>>,
     /// From `{{` to `}}`, or to the place where an incomplete action ends.
     pub actions: Vec<Range<usize>>,
     /// The meaning of `.` and of the variables at the end of the text.
@@ -110,6 +132,8 @@ const MOST_ALTERNATIVES: usize = 64;
 
 struct Frame {
     kind: T,
+    /// Where the block begins.
+    start: usize,
     /// The meaning of `.` outside of the block.
     outer: Meaning,
     definition: Option<Definition>,
@@ -155,6 +179,26 @@ pub(super) fn read(text: &[u8]) -> Outline {
         }
     }
     reader.outline
+}
+
+/// The ranges of the string literals of a template that have actions: `tpl` may render them.
+pub(super) fn template_literals(text: &[u8]) -> Vec<Range<usize>> {
+    let mut lexer = Lexer::new(text);
+    let mut all = Vec::new();
+    loop {
+        let token = lexer.token();
+        match token.kind {
+            T::Str | T::RawString if token.end >= token.start + 2 => {
+                let inner = token.start + 1..token.end - 1;
+                if memchr::memmem::find(&text[inner.clone()], b"{{").is_some() {
+                    all.push(inner);
+                }
+            }
+            T::Eof => return all,
+            T::Error if lexer.resume(token.start) <= token.start => return all,
+            _ => {}
+        }
+    }
 }
 
 struct Reader<'t> {
@@ -207,6 +251,7 @@ impl Reader<'_> {
                 let dot = self.pipeline(&rest[1..], keyword);
                 self.frames.push(Frame {
                     kind: keyword,
+                    start,
                     outer,
                     definition: None,
                 });
@@ -231,6 +276,7 @@ impl Reader<'_> {
                 });
                 self.frames.push(Frame {
                     kind: keyword,
+                    start,
                     outer,
                     definition,
                 });
@@ -250,6 +296,7 @@ impl Reader<'_> {
             return;
         };
         self.outline.dot = frame.outer;
+        self.outline.blocks.push(frame.start..end);
         if let Some(definition) = frame.definition {
             if frame.kind == T::Block {
                 self.outline.calls.push(definition.name.clone());
@@ -498,6 +545,7 @@ impl Reader<'_> {
             return taken;
         }
         let names: Vec<String> = fields.iter().map(|f| self.string(f.clone())).collect();
+        self.note(&base, &names, &fields, tokens.get(at + taken).copied());
         // `.Values` means the chart's values even below another name, because the root may have
         // been passed on (`.root.Values`, `$.context.Values`).
         let root = (!matches!(base, Meaning::Values(_)))
@@ -527,6 +575,38 @@ impl Reader<'_> {
         });
         self.outline.references.extend(new);
         taken
+    }
+}
+
+impl Reader<'_> {
+    /// Notes a path that is no reference to a value: of an item, or of what Helm gives to templates.
+    fn note(
+        &mut self,
+        base: &Meaning,
+        names: &[String],
+        places: &[Range<usize>],
+        next: Option<&Token>,
+    ) {
+        let places = places.to_vec();
+        match (base, names) {
+            (Meaning::Within(all), _) if !names.is_empty() => {
+                let below = names.iter().cloned().map(Some);
+                let path = |steps: &Steps| steps.iter().cloned().chain(below.clone()).collect();
+                let paths = all.iter().map(path).collect();
+                self.outline.items.push(Item { paths, places });
+            }
+            (Meaning::Root, [first, ..]) if first != "Values" => {
+                if let [files, read] = names
+                    && files == "Files"
+                    && ["Get", "GetBytes", "Lines"].contains(&&**read)
+                {
+                    self.outline.files.extend(self.name(next));
+                }
+                let names = names.to_vec();
+                self.outline.objects.push(Named { names, places });
+            }
+            _ => {}
+        }
     }
 }
 

@@ -1,8 +1,14 @@
 //! The position in a YAML text that is being edited, found by indentation, so that the text need
 //! not be valid. In a template the position is a field of a Kubernetes object.
 
-use crate::diagnostic::Versions;
+use crate::contract::listed_in;
+use crate::diagnostic::{Versions, ids};
+use crate::kubernetes;
+use crate::kubernetes::Schemas;
 use crate::kubernetes::schema::{self, Definition, Field, Kind, Type};
+use crate::manifest;
+use crate::source::SourceId;
+use crate::yaml::Step;
 use std::ops::Range;
 
 /// A position in a YAML text.
@@ -185,6 +191,50 @@ pub(super) fn structure(kind: Kind, keys: &[String], versions: Versions) -> Opti
     }
 }
 
+/// The words that a field of an object may be, as the API server lists them when it refuses another
+/// word; empty if it takes any. `keys` lead to the structure that has the field.
+pub(super) fn choices(kind: Kind, keys: &[String], field: &str, versions: Versions) -> Vec<String> {
+    let probe = "Explored";
+    let mut text = format!("{field}: {probe}");
+    let mut path = vec![Step::Key(field.into())];
+    for (i, key) in keys.iter().enumerate().rev() {
+        let of = descend(kind, &keys[..=i], versions).map(|(_, of)| of);
+        let is_list = matches!(of, Some(Type::List(_)));
+        text = if is_list {
+            format!("{key}: [{{{text}}}]")
+        } else {
+            format!("{key}: {{{text}}}")
+        };
+        if is_list {
+            path.insert(0, Step::Index(0));
+        }
+        path.insert(0, Step::Key(key.as_str().into()));
+    }
+    let text = format!(
+        "{{apiVersion: {}, kind: {}, metadata: {{name: a}}, {text}}}",
+        kind.api_version(),
+        kind.name()
+    );
+    let objects = manifest::read(
+        text.as_bytes(),
+        SourceId::new(0, 0),
+        &"".into(),
+        None,
+        &mut Vec::new(),
+    );
+    let Some(object) = objects
+        .first()
+        .filter(|_| keys.first().is_none_or(|k| k != "metadata"))
+    else {
+        return Vec::new();
+    };
+    let found = kubernetes::check(object, versions, &Schemas::default());
+    let refusal = found
+        .into_iter()
+        .find(|f| f.path.0 == path && f.rule == ids::UNSUPPORTED_VALUE);
+    refusal.map_or_else(Vec::new, |refusal| listed_in(&refusal.message))
+}
+
 /// A type as text: `list of Container`, `integer`.
 pub(super) fn in_words(of: Type) -> String {
     match of {
@@ -273,6 +323,24 @@ mod tests {
                 .map(Kind::name),
             Some("Service")
         );
+    }
+
+    #[test]
+    fn the_words_of_a_field_are_those_that_the_api_server_lists() {
+        let of = |api_version: &str, kind: &str, path: &str| {
+            let kind = schema::kind(api_version, kind).expect("a kind");
+            let mut keys: Vec<String> = path.split('.').map(String::from).collect();
+            let field = keys.pop().expect("a field");
+            choices(kind, &keys, &field, Versions::ALL)
+        };
+        assert!(of("v1", "Service", "spec.type").contains(&"LoadBalancer".to_string()));
+        let pulls = of(
+            "apps/v1",
+            "Deployment",
+            "spec.template.spec.containers.imagePullPolicy",
+        );
+        assert!(pulls.contains(&"IfNotPresent".to_string()), "{pulls:?}");
+        assert_eq!(of("v1", "Pod", "spec.hostname"), Vec::<String>::new());
     }
 
     #[test]

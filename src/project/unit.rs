@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::Options;
+use crate::limits::Limits;
 use crate::project::config;
 use crate::project::exclude::Exclusions;
 use crate::project::folder::{self, Folder};
@@ -309,6 +310,39 @@ impl Search<'_> {
     }
 }
 
+/// The manifests that lie in a folder itself, unsaved ones included; at most [`MOST_BESIDE`].
+///
+/// # Errors
+/// As for [`of`].
+pub(crate) fn manifests_in(folder: &Path, options: &Options) -> Result<Manifests, Error> {
+    let sources = Sources::with(options.unsaved.clone());
+    let exclusions = Exclusions::new(options)?;
+    let is_manifest = |file: &PathBuf| {
+        let is_one = |text: Vec<u8>| foreign::kind_of(file, &text, &sources.limits).is_none();
+        folder::may_be_manifest(file)
+            && !exclusions.exclude(file)
+            && sources.read_file(file).is_ok_and(is_one)
+    };
+    let names = sources.names_in(folder).unwrap_or_default().into_iter();
+    let files = names.map(|name| folder.join(name)).filter(is_manifest);
+    let above = folder.ancestors().take(4).map(Path::to_path_buf);
+    Ok(Manifests {
+        files: files.take(MOST_BESIDE).collect(),
+        is_named: false,
+        kustomizations: Kustomizations::read(above, &sources),
+    })
+}
+
+/// How many manifests an editor lints with the one that is open.
+const MOST_BESIDE: usize = 200;
+
+/// Whether an open text outside of charts is a manifest.
+pub(crate) fn is_manifest(file: &Path, text: &[u8]) -> bool {
+    folder::may_be_manifest(file)
+        && foreign::kind_of(file, text, &Limits::default()).is_none()
+        && !text.trim_ascii().is_empty()
+}
+
 pub(super) fn is_archive(path: &Path) -> bool {
     let name = path
         .file_name()
@@ -320,7 +354,11 @@ pub(super) fn is_archive(path: &Path) -> bool {
 /// The chart that a file belongs to. For a file of a vendored subchart this is the outermost chart.
 /// The chart may lie above the working directory.
 pub(crate) fn chart_of(file: &Path) -> Option<PathBuf> {
-    let is_chart = |folder: &Path| folder.join("Chart.yaml").is_file();
+    chart_among(file, |folder| folder.join("Chart.yaml").is_file())
+}
+
+/// As [`chart_of`], where the caller knows which folders are charts.
+pub(crate) fn chart_among(file: &Path, is_chart: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     let whole = Unsaved::key(file);
     let mut chart = whole.ancestors().skip(1).find(|folder| is_chart(folder))?;
     while let Some(charts) = chart

@@ -96,12 +96,17 @@ impl Mentions {
 
     /// Whether a template may read the value at `path`, although no render did.
     pub(crate) fn may_read(&self, path: &[Box<str>]) -> bool {
+        self.may_name(path)
+            || (0..=path.len()).any(|n| self.whole.contains(&path[..n]))
+            || path.iter().any(|key| self.whole_names.contains(key))
+    }
+
+    /// Whether a template may name the value at `path`, although no render read it so.
+    pub(crate) fn may_name(&self, path: &[Box<str>]) -> bool {
         let Some(last) = path.last() else { return true };
         self.paths.contains(path)
-            || (0..=path.len()).any(|n| self.whole.contains(&path[..n]))
             || self.names.contains(last)
             || (self.values_handed_on && self.executed_names.contains(last))
-            || path.iter().any(|key| self.whole_names.contains(key))
     }
 
     fn template(&mut self, template: &Template, settled: &dyn Fn(usize) -> bool) {

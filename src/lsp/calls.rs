@@ -1,0 +1,140 @@
+//! The call hierarchy of helpers: which templates include one, and what it includes.
+
+use super::documents::{Documents, range};
+use super::model::{Meant, Model, Template};
+use super::outline::Definition;
+use lsp_types::{
+    CallHierarchyIncomingCall, CallHierarchyItem, CallHierarchyOutgoingCall, Range, SymbolKind,
+};
+use std::ops::Range as Bytes;
+use std::path::Path;
+
+/// The definitions of the helper at an offset.
+pub(super) fn prepare(
+    model: &Model,
+    path: &Path,
+    offset: usize,
+    documents: &Documents,
+) -> Vec<CallHierarchyItem> {
+    match model.meant(path, offset) {
+        Some(Meant::Helper(name, _)) => of_name(model, &name, documents),
+        _ => Vec::new(),
+    }
+}
+
+fn of_name(model: &Model, name: &str, documents: &Documents) -> Vec<CallHierarchyItem> {
+    let all = model.definitions(name);
+    all.filter_map(|(t, d)| item(t, Some(d), documents))
+        .collect()
+}
+
+/// A definition, or the whole file of a template.
+fn item(
+    template: &Template,
+    definition: Option<&Definition>,
+    documents: &Documents,
+) -> Option<CallHierarchyItem> {
+    let file = template.path.file_name()?.to_string_lossy().into_owned();
+    let (name, kind, whole, selection) = match definition {
+        Some(d) => (
+            d.name.text.clone(),
+            SymbolKind::FUNCTION,
+            d.range.clone(),
+            d.name.place.clone(),
+        ),
+        None => (file.clone(), SymbolKind::FILE, 0..template.text.len(), 0..0),
+    };
+    Some(CallHierarchyItem {
+        name,
+        kind,
+        tags: None,
+        detail: definition.map(|_| file),
+        uri: documents.uri(&template.path)?,
+        range: range(&template.text, whole),
+        selection_range: range(&template.text, selection),
+        data: None,
+    })
+}
+
+/// The innermost definition around a place.
+fn around<'t>(template: &'t Template, place: &Bytes<usize>) -> Option<&'t Definition> {
+    let definitions = template.outline.definitions.iter();
+    let holds = definitions.filter(|d| d.range.start <= place.start && place.end <= d.range.end);
+    holds.min_by_key(|d| d.range.len())
+}
+
+/// What calls a helper.
+pub(super) fn incoming(
+    model: &Model,
+    name: &str,
+    documents: &Documents,
+) -> Vec<CallHierarchyIncomingCall> {
+    let mut all: Vec<CallHierarchyIncomingCall> = Vec::new();
+    for template in &model.templates {
+        for call in template
+            .outline
+            .calls
+            .iter()
+            .filter(|call| call.text == name)
+        {
+            let definition = around(template, &call.place);
+            let Some(from) = item(template, definition, documents) else {
+                continue;
+            };
+            let place = range(&template.text, call.place.clone());
+            add(
+                &mut all,
+                from,
+                place,
+                |c| (&c.from, &mut c.from_ranges),
+                |from, from_ranges| CallHierarchyIncomingCall { from, from_ranges },
+            );
+        }
+    }
+    all
+}
+
+/// What a helper calls.
+pub(super) fn outgoing(
+    model: &Model,
+    name: &str,
+    documents: &Documents,
+) -> Vec<CallHierarchyOutgoingCall> {
+    let mut all: Vec<CallHierarchyOutgoingCall> = Vec::new();
+    for (template, definition) in model.definitions(name) {
+        let inner = |call: &&super::outline::Name| {
+            around(template, &call.place).is_some_and(|d| d.range == definition.range)
+        };
+        for call in template.outline.calls.iter().filter(inner) {
+            let place = range(&template.text, call.place.clone());
+            for to in of_name(model, &call.text, documents) {
+                add(
+                    &mut all,
+                    to,
+                    place,
+                    |c| (&c.to, &mut c.from_ranges),
+                    |to, from_ranges| CallHierarchyOutgoingCall { to, from_ranges },
+                );
+            }
+        }
+    }
+    all
+}
+
+/// Adds a place to the call of an item, or a new call.
+fn add<C>(
+    all: &mut Vec<C>,
+    item: CallHierarchyItem,
+    place: Range,
+    parts: impl for<'c> Fn(&'c mut C) -> (&'c CallHierarchyItem, &'c mut Vec<Range>),
+    new: impl Fn(CallHierarchyItem, Vec<Range>) -> C,
+) {
+    for call in all.iter_mut() {
+        let (known, places) = parts(call);
+        if *known == item {
+            places.push(place);
+            return;
+        }
+    }
+    all.push(new(item, vec![place]));
+}
