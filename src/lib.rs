@@ -13,6 +13,7 @@
 //! | `insight` | what a rendering shows besides findings: unused values, values that change on their way, the matrix of environments, differences, secrets |
 //! | `project` | what is linted and how: options, configuration, setup, units; renders a chart in all its environments |
 //! | `rule` | rules: loads `rules/**/*.yaml`, evaluates CEL and the native rules |
+//! | `kustomize` | builds kustomizations as `kustomize build` does; each field keeps its place |
 //! | `kubernetes` | schemas by kind and version, CRDs, the API server's validation |
 //! | `manifest` | reads rendered text as documents, and as objects with kind and name |
 //! | `helm` | what Helm does: loads charts, coalesces values, renders templates, orders and prints manifests |
@@ -39,6 +40,7 @@ mod go;
 mod helm;
 mod insight;
 mod kubernetes;
+mod kustomize;
 mod limits;
 mod lint;
 mod lsp;

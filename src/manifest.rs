@@ -78,9 +78,9 @@ impl Object {
 
 impl Object {
     /// Whether a violation is about a value that is unknown, because Flux or envsubst fills it in
-    /// later. What a chart renders has no such values.
+    /// later.
     pub(crate) fn is_unknown(&self, violation: &Violation) -> bool {
-        self.environment.is_none() && variables::is_unknown(self, violation)
+        variables::is_unknown(self, violation)
     }
 }
 
@@ -314,26 +314,33 @@ impl Reader<'_> {
             }
             return;
         }
-        let hooks = metadata
-            .and_then(|metadata| metadata.get("annotations"))
-            .and_then(|annotations| annotations.get("helm.sh/hook"));
-        let hooks = hooks.and_then(Node::as_str).map_or_else(Vec::new, |hooks| {
-            let names = hooks.split(',').map(|hook| hook.trim().to_lowercase());
-            names
-                .filter(|hook| !hook.is_empty())
-                .map(String::into_boxed_str)
-                .collect()
-        });
-        self.objects.push(Object {
-            identity: Arc::new(identity(&node)),
-            fingerprint: node.fingerprint(),
-            root: Arc::new(node),
-            environment: self.environment,
-            hooks,
-            template: self.template.clone(),
-            from_crds: false,
-            kubernetes: None,
-        });
+        let object = object_of(node, self.template.clone(), self.environment);
+        self.objects.push(object);
+    }
+}
+
+/// The object that a tree is.
+pub(crate) fn object_of(root: Node, template: Arc<str>, environment: Option<u16>) -> Object {
+    let hooks = root
+        .get("metadata")
+        .and_then(|metadata| metadata.get("annotations"))
+        .and_then(|annotations| annotations.get("helm.sh/hook"));
+    let hooks = hooks.and_then(Node::as_str).map_or_else(Vec::new, |hooks| {
+        let names = hooks.split(',').map(|hook| hook.trim().to_lowercase());
+        names
+            .filter(|hook| !hook.is_empty())
+            .map(String::into_boxed_str)
+            .collect()
+    });
+    Object {
+        identity: Arc::new(identity(&root)),
+        fingerprint: root.fingerprint(),
+        root: Arc::new(root),
+        environment,
+        hooks,
+        template,
+        from_crds: false,
+        kubernetes: None,
     }
 }
 
@@ -350,8 +357,16 @@ fn identity(root: &Node) -> ObjectRef {
 
 /// The roots of all documents of a manifest file, to see what the file is.
 pub(crate) fn roots(text: &[u8], limits: &Limits) -> Vec<Result<Node, yaml::Error>> {
+    documents_of(text, SourceId::new(0, 0), limits)
+}
+
+/// The roots of all documents of a source.
+pub(crate) fn documents_of(
+    text: &[u8],
+    source: SourceId,
+    limits: &Limits,
+) -> Vec<Result<Node, yaml::Error>> {
     let read = |range: Range<usize>| {
-        let source = SourceId::new(0, 0);
         yaml::parse_within(&text[range.clone()], source, range.start as u32, limits)
     };
     let most = limits.size(Limit::Documents);

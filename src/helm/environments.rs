@@ -58,6 +58,8 @@ pub struct Declared {
     /// Whether values and parameters are written for this release alone. Otherwise, it need not read
     /// them.
     pub is_own: bool,
+    /// Whether values may contain variables that another program fills in later.
+    pub has_variables: bool,
     pub kube_version: Option<String>,
     pub api_versions: Vec<String>,
 }

@@ -243,8 +243,8 @@ impl Kind {
     pub(crate) fn served(self) -> Versions {
         mask(self.at(5))
     }
-    #[cfg(test)]
-    fn namespaced(self) -> bool {
+    /// Whether its objects lie in a namespace.
+    pub(crate) fn namespaced(self) -> bool {
         self.at(6) & 1 != 0
     }
     /// Whether the API version is neither alpha nor beta.

@@ -5,6 +5,7 @@ use crate::Error;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
 use crate::insight::secrets::Secrets;
+use crate::kustomize::{self, Texts};
 use crate::manifest::variables::{self, Known};
 use crate::manifest::{self, Object};
 use crate::project::flux::{Value, Variables};
@@ -14,7 +15,8 @@ use crate::project::rendering::{EnvironmentRender, RenderedChart};
 use crate::project::setup::{Setup, Why};
 use crate::project::unit::{Manifests, Unit};
 use crate::rule::absence::Gap;
-use crate::source::{Source, SourceKind, Sources, Span, Unsaved};
+use crate::source::paths::{seen_from, work_tree};
+use crate::source::{Source, SourceId, SourceKind, Sources, Span, Unsaved};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,8 +30,12 @@ pub(super) struct Content {
     /// For manifest files: the objects that are applied together, as indices of `objects`. Empty:
     /// all are.
     pub sets: Vec<Vec<usize>>,
-    /// Whether something makes objects that no manifest holds.
-    pub makes_objects: bool,
+    /// The overlays that are built, which the environments of objects in manifests index.
+    pub overlays: Vec<Arc<str>>,
+    /// The objects of files that overlays take, as they are in the files.
+    pub covered: Vec<Object>,
+    /// Why there are objects that no manifest holds.
+    pub makes_objects: Option<String>,
     /// The manifest files whose objects get more fields from a kustomization.
     pub filled_in: BTreeSet<String>,
     /// All texts: the files first, then the rendered ones.
@@ -74,7 +80,8 @@ fn substitute(objects: &mut [Object], manifests: &Manifests) {
     let namespaces = manifests.kustomizations.namespaces();
     for object in objects {
         let file = object.template.clone();
-        let is_namespace = &*object.identity.kind == "Namespace";
+        // What was built has its name.
+        let is_namespace = &*object.identity.kind == "Namespace" && object.environment.is_none();
         let given = || namespaces.get(&*Unsaved::key(Path::new(&*file)));
         if let Some(given) = is_namespace.then(given).flatten() {
             // With several names, it is unknown, as the value of a variable.
@@ -89,6 +96,66 @@ fn substitute(objects: &mut [Object], manifests: &Manifests) {
                 Value::Differs => Known::Unknown,
             },
         );
+    }
+}
+
+/// The overlays of manifests, built: each is applied by itself.
+#[derive(Default)]
+struct Overlays {
+    /// Their folders.
+    names: Vec<Arc<str>>,
+    objects: Vec<Vec<Object>>,
+    /// The files with the objects that they take.
+    files: BTreeSet<PathBuf>,
+    /// Why one cannot be built, if one cannot. Its files are judged as they are.
+    unbuilt: Option<String>,
+}
+
+impl Overlays {
+    /// `ids` are the sources of the files.
+    fn build(manifests: &Manifests, ids: &[SourceId], sources: &mut Sources) -> Overlays {
+        let mut all = Overlays::default();
+        if manifests.is_named {
+            all.unbuilt = Some("only a file of it is linted".into());
+            return all;
+        }
+        let here = Unsaved::key(Path::new("."));
+        let shown = |file: &Path| seen_from(&here, file);
+        let mut texts = Texts::new(sources, SourceKind::Manifest, &shown);
+        for (file, id) in manifests.files.iter().zip(ids) {
+            texts.note(file, *id);
+        }
+        for folder in manifests.kustomizations.overlays() {
+            let bound = work_tree(folder).unwrap_or(&here);
+            let Ok(bound) = bound.canonicalize() else {
+                continue;
+            };
+            match kustomize::build(folder, &bound, None, &mut texts) {
+                Ok(built) => {
+                    let unknown = built.incomplete.map(|why| why.said(texts.sources));
+                    all.unbuilt = all.unbuilt.take().or(unknown);
+                    let environment = u16::try_from(all.names.len()).ok();
+                    let objects = built.objects.into_iter().map(|mut object| {
+                        object.environment = environment;
+                        object
+                    });
+                    all.objects.push(objects.collect());
+                    all.files.extend(built.files);
+                    let name = shown(folder).display().to_string();
+                    let name = if name.is_empty() {
+                        ".".to_owned()
+                    } else {
+                        name
+                    };
+                    all.names.push(name.into());
+                }
+                Err(unbuilt) => {
+                    let why = unbuilt.said(texts.sources);
+                    all.unbuilt.get_or_insert(why);
+                }
+            }
+        }
+        all
     }
 }
 
@@ -144,7 +211,9 @@ impl Content {
                 .cloned()
                 .collect(),
             sets: Vec::new(),
-            makes_objects: false,
+            overlays: Vec::new(),
+            covered: Vec::new(),
+            makes_objects: None,
             filled_in: BTreeSet::new(),
             kubernetes: rendering.as_ref().map(|r| (r.versions, r.why.clone())),
             found: explained(found, &sources),
@@ -163,9 +232,11 @@ impl Content {
         let (mut objects, mut found) = (Vec::new(), Vec::new());
         // The objects of each file.
         let mut of_files = Vec::new();
+        let mut ids = Vec::new();
         for (name, text) in texts {
             let name: Arc<str> = name.into();
             let source = sources.add(Source::new(name.clone(), text, SourceKind::Manifest));
+            ids.push(source);
             let text = &sources.get(source).text;
             let start = objects.len();
             match foreign(Path::new(&*name), text, manifests, &sources) {
@@ -181,19 +252,50 @@ impl Content {
             }
             of_files.push(start..objects.len());
         }
-        substitute(&mut objects, manifests);
+        let mut overlays = Overlays::build(manifests, &ids, &mut sources);
+        let is_built = |file: usize| {
+            let file = manifests.files.get(file);
+            file.is_some_and(|file| overlays.files.contains(&Unsaved::key(file)))
+        };
         let kustomizations = &manifests.kustomizations;
-        let filling = kustomizations.filled_in();
-        let is_filled_in = |file: &&PathBuf| filling.contains(&*Unsaved::key(file));
-        let filled_in = manifests.files.iter().filter(is_filled_in);
         let sets = kustomizations.sets(&manifests.files).into_iter();
-        let sets = sets.map(|set| set.into_iter().flat_map(|file| of_files[file].clone()));
+        // A file that an overlay takes is judged as the overlay makes it. Its objects are the last.
+        let sets = sets.map(|set| set.into_iter().filter(|file| !is_built(*file)));
+        let all = std::mem::take(&mut objects);
+        let mut moved = Vec::with_capacity(all.len());
+        let (mut file, mut covered) = (0, Vec::new());
+        for (i, object) in all.into_iter().enumerate() {
+            while of_files[file].end <= i {
+                file += 1;
+            }
+            moved.push(objects.len());
+            match is_built(file) {
+                true => covered.push(object),
+                false => objects.push(object),
+            }
+        }
+        let sets = sets.map(|set| set.flat_map(|file| of_files[file].clone()));
+        let sets = sets.map(|set| set.map(|object| moved[object]).collect::<Vec<_>>());
+        let mut sets: Vec<Vec<usize>> = sets.filter(|set| !set.is_empty()).collect();
+        for built in overlays.objects.drain(..) {
+            let start = objects.len();
+            objects.extend(built);
+            sets.push((start..objects.len()).collect());
+        }
+        substitute(&mut objects, manifests);
+        let filling = kustomizations.filled_in();
+        let is_filled_in =
+            |(i, file): &(usize, &PathBuf)| filling.contains(&*Unsaved::key(file)) && !is_built(*i);
+        let filled_in = manifests.files.iter().enumerate().filter(is_filled_in);
+        let filled_in = filled_in.map(|(_, file)| file.display().to_string());
         Content {
             rendering: None,
             objects,
-            sets: sets.map(Iterator::collect).collect(),
-            makes_objects: kustomizations.make_objects(),
-            filled_in: filled_in.map(|file| file.display().to_string()).collect(),
+            sets,
+            makes_objects: overlays.unbuilt.filter(|_| kustomizations.make_objects()),
+            filled_in: filled_in.collect(),
+            overlays: overlays.names,
+            covered,
             kubernetes: Some(setup.versions(options, None)),
             found: explained(found, &sources),
             sources,
@@ -224,8 +326,8 @@ impl Content {
             .into_iter()
             .chain(gaps::of_faults(faults, sources))
             .chain(objects.iter().filter_map(|o| gaps::of_object(o, sources)))
-            .chain(self.makes_objects.then(|| Gap {
-                why: "kustomizations make objects that no file holds".into(),
+            .chain(self.makes_objects.iter().map(|why| Gap {
+                why: format!("not all objects of a kustomization are known: {why}"),
                 kinds: None,
             }))
             .collect()
@@ -240,17 +342,21 @@ impl Content {
     }
 
     pub(super) fn environment_names(&self) -> Vec<Arc<str>> {
-        self.rendering
-            .as_ref()
-            .map(RenderedChart::environment_names)
-            .unwrap_or_default()
+        match &self.rendering {
+            Some(rendering) => rendering.environment_names(),
+            None => self.overlays.clone(),
+        }
     }
 
     /// The secrets of the unit, which no report may show.
     pub(super) fn secrets(&self) -> Secrets {
         match (&self.rendering, &self.kubernetes) {
             (Some(rendering), _) => Secrets::of_chart(rendering, &self.sources),
-            (None, Some(_)) => Secrets::of_manifests(&self.objects, &self.sources),
+            (None, Some(_)) => {
+                // What an overlay replaces stands in a file all the same.
+                let all = [&self.objects[..], &self.covered].concat();
+                Secrets::of_manifests(&all, &self.sources)
+            }
             (None, None) => Secrets::of_files(&self.sources),
         }
     }

@@ -58,6 +58,7 @@ pub(super) fn judge(
             let limits = content.sources.limits.clone();
             let schemas = schemas(&every, of_run, setup);
             let mut judge = Judge::new(setup, options, versions, limits, schemas);
+            judge.with_variables = with_variables(content);
             judge.add(&every, options);
             judge
         },
@@ -320,6 +321,18 @@ impl<'s> Explorer<'s> {
     }
 }
 
+/// The environments whose values may contain variables that are filled in later.
+fn with_variables(content: &Content) -> BTreeSet<u16> {
+    let Some(rendering) = &content.rendering else {
+        return (0..content.overlays.len() as u16).collect();
+    };
+    let environments = &rendering.environments;
+    let numbered = (0..).zip(environments);
+    let has_variables =
+        numbered.filter(|(_, e)| e.declared.as_ref().is_some_and(|d| d.has_variables));
+    has_variables.map(|(i, _)| i).collect()
+}
+
 struct Judge<'s> {
     setup: &'s Setup,
     /// Whether an object of a kind without a schema is reported as a finding instead of only
@@ -337,6 +350,8 @@ struct Judge<'s> {
     /// whether each one was used.
     excuses: FxHashMap<u64, Vec<(Suppression, bool)>>,
     suppressed: usize,
+    /// The environments whose values may contain variables that are filled in later.
+    with_variables: BTreeSet<u16>,
 }
 
 impl<'s> Judge<'s> {
@@ -357,6 +372,7 @@ impl<'s> Judge<'s> {
             judged: FxHashMap::default(),
             excuses: FxHashMap::default(),
             suppressed: 0,
+            with_variables: BTreeSet::new(),
         }
     }
 
@@ -443,13 +459,20 @@ impl<'s> Judge<'s> {
                     continue;
                 }
                 if !holds.is_empty()
-                    && !object.is_unknown(&finding)
+                    && !self.is_unknown(object, &finding)
                     && !self.excuses(object, &finding)
                 {
                     found.push(object.place(finding));
                 }
             }
         }
+    }
+
+    /// Whether a finding rests on a value that is not known. What a chart renders has such values only
+    /// if its release does.
+    fn is_unknown(&self, object: &Object, finding: &Violation) -> bool {
+        let has_variables = |environment: u16| self.with_variables.contains(&environment);
+        object.environment.is_none_or(has_variables) && object.is_unknown(finding)
     }
 
     /// Whether an annotation of the object suppresses the finding.
@@ -547,7 +570,7 @@ impl<'s> Judge<'s> {
         found: &mut Vec<Diagnostic>,
     ) {
         for (object, finding) in findings {
-            if !object.is_unknown(&finding) && !self.excuses(&object, &finding) {
+            if !self.is_unknown(&object, &finding) && !self.excuses(&object, &finding) {
                 found.push(object.place(finding));
             }
         }

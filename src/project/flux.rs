@@ -2,18 +2,20 @@
 //!
 //! Source: kustomize-controller's documentation of "post build variable substitution".
 
+use crate::helm::decode::scalar_text;
 use crate::manifest::Object;
 use crate::project::kustomize::Kustomizations;
 use crate::source::Unsaved;
 use crate::source::paths::work_tree;
-use crate::yaml::{Data, Node, Path as Field};
+use crate::yaml::{Node, Path as Field};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 const GROUP: &str = "kustomize.toolkit.fluxcd.io/";
 
-type Values = BTreeMap<String, String>;
+/// Variables with their content.
+pub(crate) type Values = BTreeMap<String, String>;
 
 /// For each manifest file, the variables of every Kustomization that applies it.
 #[derive(Default)]
@@ -78,14 +80,7 @@ fn substituted(object: &Object) -> Option<(Rc<Values>, PathBuf)> {
         return None;
     }
     let values = Field::parse("spec.postBuild.substitute").get(&object.root)?;
-    let text = |node: &Node| match &node.data {
-        Data::Str(text) => Some(text.to_string()),
-        Data::Int(number) => Some(number.to_string()),
-        Data::Bool(is) => Some(is.to_string()),
-        _ => None,
-    };
-    let values = values.entries().iter();
-    let values = values.filter_map(|e| Some((e.key.to_string(), text(&e.value)?)));
+    let values = texts(values);
     let path = Field::parse("spec.path").get(&object.root);
     let path = path.and_then(Node::as_str).unwrap_or("./");
     // The path counts from the top of the repository, which is the folder with `.git`, or else the
@@ -98,4 +93,10 @@ fn substituted(object: &Object) -> Option<(Rc<Values>, PathBuf)> {
     let mut folders = above.iter().rev();
     let folder = folders.find(|folder| folder.join(path).is_dir())?;
     Some((Rc::new(values.collect()), Unsaved::key(&folder.join(path))))
+}
+
+/// The scalars of a map as texts.
+pub(crate) fn texts(map: &Node) -> impl Iterator<Item = (String, String)> + '_ {
+    let entries = map.entries().iter();
+    entries.filter_map(|e| Some((e.key.to_string(), scalar_text(&e.value)?)))
 }

@@ -55,6 +55,12 @@ struct Kustomization {
     makes_objects: bool,
     /// Whether it adds fields to objects.
     fills_in: bool,
+    /// Whether it is a part of others, not built by itself.
+    is_component: bool,
+    /// Whether it fetches objects.
+    fetches: bool,
+    /// The files of the ConfigMaps that it generates, by name and key.
+    generated: BTreeMap<String, BTreeMap<String, PathBuf>>,
 }
 
 /// The kustomizations of the folders that were searched, and of those that they include.
@@ -120,6 +126,15 @@ impl Kustomizations {
             || ((ends_so || is_of_patches) && has_kustomization(Some(folder)))
     }
 
+    /// The folders of the kustomizations that no other one includes.
+    pub(crate) fn overlays(&self) -> impl Iterator<Item = &Path> {
+        let all = self.by_folder.iter();
+        let outermost = all.filter(|(folder, k)| {
+            !k.is_component && !self.resources.contains(*folder) && !k.resources.is_empty()
+        });
+        outermost.map(|(folder, _)| &**folder)
+    }
+
     /// The files that kustomizations name as resources.
     pub(crate) fn resources(&self) -> impl Iterator<Item = &PathBuf> {
         self.resources.iter().filter(|path| path.is_file())
@@ -128,6 +143,33 @@ impl Kustomizations {
     /// Whether some objects are made or fetched, so that nothing follows from their absence.
     pub(crate) fn make_objects(&self) -> bool {
         self.by_folder.values().any(|k| k.makes_objects)
+    }
+
+    /// Whether some objects are fetched.
+    pub(crate) fn fetch(&self) -> bool {
+        self.by_folder.values().any(|k| k.fetches)
+    }
+
+    /// The files of a ConfigMap that a kustomization generates: that of a folder, one that it
+    /// includes, or the nearest one above.
+    pub(crate) fn generated(
+        &self,
+        name: &str,
+        folder: &Path,
+    ) -> Option<&BTreeMap<String, PathBuf>> {
+        let folder = Unsaved::key(folder);
+        let of = |folder: &Path| self.by_folder.get(folder)?.generated.get(name);
+        let (mut seen, mut left) = (BTreeSet::new(), vec![&*folder]);
+        while let Some(next) = left.pop() {
+            if let Some(found) = of(next) {
+                return Some(found);
+            }
+            if seen.insert(next) {
+                let resources = self.by_folder.get(next).into_iter();
+                left.extend(resources.flat_map(|k| &k.resources).map(|path| &**path));
+            }
+        }
+        folder.ancestors().skip(1).find_map(of)
     }
 
     /// The files whose objects get more fields from a kustomization.
@@ -242,8 +284,10 @@ impl Kustomization {
             let path = Unsaved::key(&folder.join(path));
             // What is not here is fetched.
             self.makes_objects |= !path.exists();
+            self.fetches |= !path.exists();
             self.resources.insert(path);
         }
+        self.is_component = root.get("kind").and_then(Node::as_str) == Some("Component");
         self.renames = ["namespace", "namePrefix", "nameSuffix"]
             .iter()
             .any(|key| root.get(key).is_some());
@@ -287,22 +331,16 @@ impl Kustomization {
             input(LeftOut::KustomizeInput, file);
         }
         let mut generates = false;
-        for generator in list("configMapGenerator")
-            .iter()
-            .chain(list("secretGenerator"))
-        {
-            generates = true;
-            let items = |key: &str| generator.get(key).map(Node::items).unwrap_or_default();
-            for file in items("files")
-                .iter()
-                .chain(items("envs"))
-                .chain(generator.get("env"))
-            {
-                // `files` may name the key: `app.yaml=config/app.yaml`.
-                let text = file.as_str().unwrap_or_default();
-                let path = text.split_once('=').map_or(text, |(_, path)| path);
-                self.inputs
-                    .insert(beside(folder, path), LeftOut::KustomizeInput);
+        for key in ["configMapGenerator", "secretGenerator"] {
+            for generator in list(key) {
+                generates = true;
+                let files = self.generator(folder, generator);
+                if let Some(name) = generator.get("name").and_then(Node::as_str)
+                    && key == "configMapGenerator"
+                {
+                    let of_name = self.generated.entry(name.to_owned()).or_default();
+                    of_name.extend(files);
+                }
             }
         }
         self.makes_objects |= generates;
@@ -320,6 +358,30 @@ impl Kustomization {
                 }
             }
         }
+    }
+}
+
+impl Kustomization {
+    /// Notes the files that a generator reads. Gives those of keys of their own.
+    fn generator(&mut self, folder: &Path, generator: &Node) -> BTreeMap<String, PathBuf> {
+        let items = |key: &str| generator.get(key).map(Node::items).unwrap_or_default();
+        let mut of_keys = BTreeMap::new();
+        for file in items("files") {
+            // It may name the key: `app.yaml=config/app.yaml`.
+            let text = file.as_str().unwrap_or_default();
+            let (key, path) = text.split_once('=').unwrap_or_else(|| {
+                let name = text.rsplit('/').next().unwrap_or(text);
+                (name, text)
+            });
+            let path = beside(folder, path);
+            of_keys.insert(key.to_owned(), path.clone());
+            self.inputs.insert(path, LeftOut::KustomizeInput);
+        }
+        for file in items("envs").iter().chain(generator.get("env")) {
+            let path = beside(folder, file.as_str().unwrap_or_default());
+            self.inputs.insert(path, LeftOut::KustomizeInput);
+        }
+        of_keys
     }
 }
 

@@ -8,6 +8,7 @@ mod chars;
 mod convert;
 mod decode;
 mod defect;
+pub(crate) mod embedded;
 mod emit;
 mod entries;
 mod fail;

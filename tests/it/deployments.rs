@@ -177,7 +177,7 @@ fn what_is_not_in_the_repository_is_found_at_its_line() {
         ]
     );
     let report = json(folder.path(), &[".", "--format", "json"]);
-    assert_eq!(report["summary"]["not_resolved"], 7);
+    assert_eq!(report["summary"]["not_resolved"], 6);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod docs;
 mod environments;
 mod explore;
 mod fix;
+mod flux;
 mod held_back;
 mod hostile;
 mod lsp;

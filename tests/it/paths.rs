@@ -270,6 +270,11 @@ fn fields_that_a_kustomization_may_add_are_not_missing() {
     let overlay = "resources: [../base]\ncommonLabels: {app: web}\n";
     write(folder.path(), "prod/kustomization.yaml", overlay);
     let (code, out, _) = run(folder.path(), &select);
+    assert_eq!(code, 0, "{out}");
+    // What cannot be built may add them all the same.
+    let overlay = format!("{overlay}generators: [x.yaml]\n");
+    write(folder.path(), "prod/kustomization.yaml", overlay);
+    let (code, out, _) = run(folder.path(), &select);
     let report: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     let held_back = &report["summary"]["held_back"];
     assert_eq!(code, 0, "{out}");

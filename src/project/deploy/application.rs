@@ -62,6 +62,8 @@ pub(super) struct Source {
     helm: Option<Node>,
     /// Whether another tool than Helm is chosen.
     is_of_other: bool,
+    /// Whether Kustomize is chosen.
+    is_kustomized: bool,
     /// Whether plain manifests are chosen, and whether those in further folders are as well.
     is_directory: bool,
     recurses: bool,
@@ -170,7 +172,8 @@ impl Source {
             revision: word(Some(node), "targetRevision"),
             reference: text(node, "ref").map(|(text, _)| text),
             helm: node.get("helm").filter(|helm| !helm.is_null()).cloned(),
-            is_of_other: is_set("kustomize") || is_set("plugin"),
+            is_of_other: is_set("plugin"),
+            is_kustomized: is_set("kustomize"),
             is_directory: is_set("directory"),
             recurses: directory
                 .and_then(|d| d.get("recurse"))
@@ -236,6 +239,7 @@ impl Making<'_, '_> {
                 .map_or(Vec::new(), |parent| parent.above.clone()),
             is_own: app.is_own,
             is_guess: app.parent.as_ref().is_some_and(|parent| parent.is_guess),
+            has_variables: false,
         };
         let made = self.content(source).and_then(|content| {
             release.content = content;
@@ -572,26 +576,37 @@ fn escaped(value: &str) -> String {
 
 /// The chart or the manifests of a folder. None if it needs another tool than Helm.
 fn of_folder(folder: &Path, source: &Source) -> Option<Content> {
-    let metadata = std::fs::read(folder.join("Chart.yaml")).ok();
-    let metadata = metadata.filter(|_| !source.is_of_other && !source.is_directory);
-    let is_chart = metadata.is_some();
-    if !is_chart && (source.is_of_other || source.helm.is_some() || !has_manifests(folder, source))
+    if !source.is_of_other
+        && !source.is_kustomized
+        && !source.is_directory
+        && let Some(chart) = chart_in(folder, &source.repository.0)
     {
-        return None;
+        return Some(chart);
     }
-    let metadata = metadata.and_then(|text| Metadata::parse(&text));
+    let has_content = !source.is_of_other && source.helm.is_none() && has_manifests(folder, source);
+    has_content.then(|| Content {
+        path: Some(folder.to_path_buf()),
+        repository: source.repository.0.clone(),
+        ..Content::default()
+    })
+}
+
+/// The chart in a folder.
+pub(super) fn chart_in(folder: &Path, repository: &str) -> Option<Content> {
+    let text = std::fs::read(folder.join("Chart.yaml")).ok()?;
+    let metadata = Metadata::parse(&text);
     Some(Content {
         path: Some(folder.to_path_buf()),
         version: metadata
             .as_ref()
             .map_or(String::new(), |m| m.version.clone()),
         name: metadata.map(|m| m.name),
-        repository: source.repository.0.clone(),
-        is_chart,
+        repository: repository.to_owned(),
+        is_chart: true,
     })
 }
 
-/// Whether a folder has manifests, and no kustomization, which Argo CD would build instead.
+/// Whether a folder has manifests, or a kustomization, which makes some.
 fn has_manifests(folder: &Path, source: &Source) -> bool {
     const MOST_DEPTH: usize = 32;
     let depth = if source.recurses { MOST_DEPTH } else { 1 };
@@ -604,8 +619,8 @@ fn has_manifests(folder: &Path, source: &Source) -> bool {
     };
     let is_kustomized = |name: &&str| folder.join(name).is_file();
     let kustomizations = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-    (source.is_directory || !kustomizations.iter().any(is_kustomized))
-        && walk.flatten().any(|entry| is_manifest(entry.path()))
+    let is_kustomized = !source.is_directory && kustomizations.iter().any(is_kustomized);
+    is_kustomized || walk.flatten().any(|entry| is_manifest(entry.path()))
 }
 
 fn other_tool(folder: &Path) -> String {

@@ -4,6 +4,9 @@ use crate::helm::environments::named_by;
 use crate::project::config::Pattern;
 use crate::rule::is_stage;
 
+/// The name where nothing says one: that of the cluster that a controller runs in.
+pub(super) const NO_CLUSTER: &str = "in-cluster";
+
 /// Folders that contain one folder or file for each environment.
 const FOLDERS: [&str; 8] = [
     "env",
@@ -108,7 +111,7 @@ fn cluster(facts: &Facts<'_>) -> String {
         .map_or(facts.server, |(_, host)| host);
     let host = server.split([':', '/']).next().unwrap_or_default();
     match (facts.cluster, host) {
-        ("", "" | "kubernetes.default.svc") => "in-cluster".into(),
+        ("", "" | "kubernetes.default.svc") => NO_CLUSTER.into(),
         ("", host) => host.to_owned(),
         (name, _) => name.to_owned(),
     }

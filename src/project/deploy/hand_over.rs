@@ -2,11 +2,11 @@
 //! texts of the unit, so that what a release renders is traced through its declaration.
 
 use super::release::{Declaring, Parameter, Release, Values};
-use super::values::moved;
 use crate::helm::environments::{Declared, Flag, ValuesFile, joined};
 use crate::helm::{Chart, Environment};
 use crate::source::{Derived, Moved, Origin, Piece, Source, SourceId, SourceKind, Sources};
 use crate::yaml::Node;
+use crate::yaml::embedded::moved;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -66,6 +66,7 @@ impl<'s> HandOver<'s> {
             identity: release.identity.clone(),
             inline,
             is_own: release.is_own,
+            has_variables: release.has_variables,
             parameters: self.parameters(&release.parameters, to),
             kube_version: release.kube_version.clone(),
             api_versions: release.api_versions.clone(),

@@ -1,4 +1,5 @@
-//! What a repository deploys: releases, each in an environment, as the files of Argo CD and helmfiles
+//! What a repository deploys: releases, each in an environment, as the files of Argo CD, Flux and
+//! helmfile declare
 //! declare them. Nothing is fetched, and nothing is asked of a cluster.
 //!
 //! | file | what it does |
@@ -11,19 +12,24 @@
 //! | `set` | reads the ApplicationSets; `generator` makes their parameters, `fill` fills them in |
 //! | `project` | what AppProjects allow |
 //! | `helmfile` | reads helmfiles |
+//! | `kustomized` | builds the overlays that declare releases |
+//! | `flux` | reads the Kustomizations and HelmReleases of Flux, with what the former apply |
 //! | `environment` | what environments are called |
 //! | `rendered` | renders the charts that declare releases: apps of apps |
 //! | `hand_over` | gives the releases of a chart to its unit, as environments |
 //!
-//! Another way to declare releases is another reader that makes an [`application::App`].
+//! Another way to declare releases is another reader that makes an [`application::App`], or a
+//! [`Release`] where that is no `Application`.
 
 mod application;
 mod environment;
 mod fill;
 mod find;
+mod flux;
 mod generator;
 mod hand_over;
 mod helmfile;
+mod kustomized;
 mod project;
 mod release;
 mod rendered;
@@ -98,20 +104,48 @@ impl Deployments {
                 ..Deployments::default()
             },
         };
+        let kustomizations = kustomized::kustomizations(root, &reading.listing.files);
+        let patterns = &setup.config.deployments.environment;
+        let overlays = kustomized::overlays(
+            &kustomizations,
+            &found.argo,
+            root,
+            &reading.sources(),
+            patterns,
+        );
+        // An Application that an overlay takes is what the overlay makes of it.
+        let is_taken = |file: &Path| {
+            let key = Unsaved::key(file);
+            kustomizations.role_of(file).is_some()
+                || overlays.iter().any(|o| o.files.contains(&key))
+        };
         let texts = found.files.iter().filter_map(|file| {
-            let mut sources = Sources::with(options.unsaved.clone());
-            sources.limits = setup.sources.limits.clone();
-            Declaring::file(file, sources)
+            let (texts, objects) = Declaring::file(file, reading.sources())?;
+            Some((file, texts, objects))
         });
+        let texts: Vec<_> = texts.collect();
         let mut declared = Declarations::default();
-        for (texts, objects) in texts {
+        let mut flux = flux::Flux::default();
+        for (file, texts, objects) in texts {
             reading.clusters.extend(set::clusters(&objects));
             reading.projects.extend(project::all(&objects));
-            declared.add(&objects, &Arc::new(texts), None, root);
+            let texts = Arc::new(texts);
+            if !is_taken(file) {
+                declared.add(&objects, &texts, None, root);
+            }
+            flux.add(&objects, &texts, root);
+        }
+        for overlay in &overlays {
+            let parent = Parent {
+                environment: overlay.environment.clone(),
+                ..Parent::default()
+            };
+            declared.add(&overlay.objects, &overlay.texts, Some(&parent), root);
         }
         reading.add(declared);
         let of_helmfiles = helmfile::all(&reading);
         reading.deployments.take(of_helmfiles);
+        flux.expand(&mut reading, kustomizations, &found.maps);
         rendered::expand(&mut reading, &found.charts);
         reading.finish()
     }
@@ -225,6 +259,13 @@ impl Declarations {
 }
 
 impl Reading<'_> {
+    /// Texts of their own, with the limits of the run.
+    fn sources(&self) -> Sources {
+        let mut sources = Sources::with(self.options.unsaved.clone());
+        sources.limits = self.setup.sources.limits.clone();
+        sources
+    }
+
     /// The releases that are declared.
     fn make(&mut self, declared: Declarations) -> Made {
         self.repository.learn(declared.places());

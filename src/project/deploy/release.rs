@@ -1,9 +1,8 @@
 //! The model: a release in an environment.
 
-use super::values::inline;
 use crate::manifest::{self, Object};
 use crate::source::{Source, SourceKind, Sources, Span};
-use crate::yaml::Node;
+use crate::yaml::{Node, embedded};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,6 +115,8 @@ pub(crate) struct Release {
     pub is_own: bool,
     /// Whether nobody says that the chart which renders the declaration is deployed this way.
     pub is_guess: bool,
+    /// Whether its values may contain variables that are filled in later.
+    pub has_variables: bool,
 }
 
 impl Release {
@@ -152,7 +153,7 @@ impl Values {
     /// # Errors
     /// If the string is no YAML.
     pub(super) fn text(node: &Node, sources: &Sources) -> Result<Values, crate::yaml::Error> {
-        inline(node, sources).map(|node| Values::Inline(Arc::new(node)))
+        embedded::read(node, sources).map(|node| Values::Inline(Arc::new(node)))
     }
 }
 

@@ -4,11 +4,11 @@ use super::application::{App, Parent, text};
 use super::fill::{Language, Parameters};
 use super::generator::{Cluster, Generators, Open, object};
 use super::release::Declaring;
-use super::values::inline;
 use super::{Fault, Made, Reading};
 use crate::diagnostic::{Diagnostic, Severity, ids};
 use crate::manifest::Object;
 use crate::source::Span;
+use crate::yaml::embedded;
 use crate::yaml::{Data, Entry, Node};
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ impl Set {
         let mut filled = language.node(template, parameters).map_err(invalid)?;
         if let Some(patch) = self.spec.get("templatePatch") {
             let patch = language.node(patch, parameters).map_err(invalid)?;
-            let patch = inline(&patch, &self.texts.sources)
+            let patch = embedded::read(&patch, &self.texts.sources)
                 .map_err(|error| Open::Invalid(error.span, error.message))?;
             filled = overlaid(&filled, &patch);
         }

@@ -380,6 +380,7 @@ impl Walk<'_, '_> {
             above: Vec::new(),
             is_own: false,
             is_guess: false,
+            has_variables: false,
         }
     }
 }
