@@ -394,7 +394,9 @@ fn into_findings(
             let has_same_values = f.explored.as_deref() == Some(&explored)
                 && (f.rule != ids::UNDEFINED_VALUE || f.message == finding.message);
             (key.place, key.inner) == (other.place, other.inner)
-                || (has_same_values && key.place.source == other.place.source)
+                || (has_same_values
+                    && !of_fills.is_empty()
+                    && key.place.source == other.place.source)
                 || is_copied((f, its_fills), (&finding, &of_fills))
                 || (f.rule == finding.rule
                     && (is_same_cause(f, &finding)

@@ -33,7 +33,7 @@ pub(super) fn prove(
     instead: &FxHashSet<Keys>,
     blamed: &mut FxHashSet<What>,
 ) -> Option<Proven> {
-    let atoms = cause(bench, found, set, blamed)?;
+    let mut atoms = cause(bench, found, set, blamed)?;
     let only = only(found);
     if atoms.is_empty() && bench.given.is_empty() {
         return None;
@@ -41,9 +41,19 @@ pub(super) fn prove(
     if !is_certain(found, &atoms) {
         return None;
     }
-    accepted(bench, &atoms, true, &found.key)?;
-    let finding = accepted(bench, &atoms, false, &found.key)?;
-    if !survives_rivals(bench, found, &atoms, only.as_ref())
+    let mut second = verdict(bench, &atoms, true, &found.key);
+    if let Verdict::Refused = second {
+        atoms = allowed(bench, found, set)?;
+        second = verdict(bench, &atoms, true, &found.key);
+    }
+    let Verdict::Shown(_) = second else {
+        return None;
+    };
+    let Verdict::Shown(finding) = verdict(bench, &atoms, false, &found.key) else {
+        return None;
+    };
+    if !is_certain(found, &atoms)
+        || !survives_rivals(bench, found, &atoms, only.as_ref())
         || follows_from_absence(bench, found, &atoms, known, instead, only.as_ref())
     {
         return None;
@@ -229,19 +239,43 @@ fn follows_from_absence(
     !is_text && !is_refused
 }
 
-/// The finding in a render of the whole chart that the chart does not refuse.
-fn accepted(bench: &mut Bench<'_>, atoms: &[&Atom], second: bool, key: &Key) -> Option<Finding> {
+/// What a render of the whole chart says about a finding.
+enum Verdict {
+    Shown(Finding),
+    /// The chart refuses the values.
+    Refused,
+    Gone,
+}
+
+fn verdict(bench: &mut Bench<'_>, atoms: &[&Atom], second: bool, key: &Key) -> Verdict {
     bench.presumes = false;
     let outcome = bench.run(atoms, second, None);
     bench.presumes = true;
+    if outcome.is_refused {
+        return Verdict::Refused;
+    }
     // Where no pods are left, the chart waits for more values.
     let is_about_several = rule::documentation(&key.rule).is_some_and(|r| r.scope == Scope::Unit);
     let has_pods = outcome.objects.iter().any(|object| pod(object).is_some());
-    if outcome.is_refused || (is_about_several && !has_pods) {
+    if is_about_several && !has_pods {
+        return Verdict::Gone;
+    }
+    let shown = outcome.found.iter().find(|(k, _)| k == key);
+    let finding = shown.and_then(|(_, diagnostic)| bench.finding(diagnostic));
+    finding.map_or(Verdict::Gone, Verdict::Shown)
+}
+
+/// The fewest values of a set that show a finding and that the chart accepts: those that show it, and
+/// what the chart asks for.
+fn allowed<'a>(bench: &mut Bench<'_>, found: &Found, set: &[&'a Atom]) -> Option<Vec<&'a Atom>> {
+    let mut shows = |atoms: &[&Atom]| {
+        let outcome = bench.run(atoms, false, None);
+        !outcome.is_refused && outcome.found.iter().any(|(key, _)| *key == found.key)
+    };
+    if !shows(set) {
         return None;
     }
-    let (_, diagnostic) = outcome.found.iter().find(|(k, _)| k == key)?;
-    bench.finding(diagnostic)
+    fewest(set.to_vec(), &mut shows)
 }
 
 /// The values that values.schema.json refuses: those at these paths, above or below them.

@@ -41,7 +41,7 @@ pub(crate) use api::{is_like_builtin, served};
 pub use schemas::Schemas;
 pub(crate) use versions::{parse_kube_version, parse_versions};
 
-use crate::diagnostic::{Severity, Versions, ids};
+use crate::diagnostic::{ObjectRef, Severity, Versions, ids};
 use crate::manifest::{Object, Violation};
 use crate::yaml::Path;
 
@@ -94,6 +94,7 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
         && !located
     {
         walk_removed(object, kind, last, &mut found);
+        mismatch_of_removed(object, versions, &mut found);
     } else {
         walk::duplicate_keys(&object.root, versions, &mut found);
         if definition.is_none() && !located {
@@ -181,6 +182,29 @@ fn walk_removed(object: &Object, kind: schema::Kind, last: Versions, found: &mut
             && !is_gone(&f.path)
     });
     found.extend(fields.into_iter().map(|f| Violation {
+        kubernetes: None,
+        ..f
+    }));
+}
+
+/// Checks whether the selector of a workload whose apiVersion was removed selects its own pods: no
+/// version accepts one that does not.
+fn mismatch_of_removed(object: &Object, versions: Versions, found: &mut Vec<Violation>) {
+    let kinds = ["DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"];
+    if !kinds.contains(&&*object.identity.kind) {
+        return;
+    }
+    let identity = ObjectRef {
+        api_version: "apps/v1".into(),
+        ..(*object.identity).clone()
+    };
+    let successor = Object {
+        identity: identity.into(),
+        ..object.clone()
+    };
+    let of_successor = validation::check(&successor, versions, Vec::new()).into_iter();
+    let mismatches = of_successor.filter(|f| f.rule == ids::TEMPLATE_LABELS_MISMATCH);
+    found.extend(mismatches.map(|f| Violation {
         kubernetes: None,
         ..f
     }));

@@ -11,6 +11,7 @@ use crate::rule::pod::Class;
 use crate::rule::{ObjectSet, pod, pod::Pod};
 use crate::yaml::Node;
 use crate::yaml::Path;
+use crate::yaml::Step;
 use crate::yaml::path::scalars_where;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -562,7 +563,12 @@ fn config_name_misspelt(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
                 let name = &*config.identity.name;
                 let is_it = |node: &Node| node.as_str().is_some_and(|text| text.contains(name));
                 let mut others = unit.objects.iter().filter(|o| !std::ptr::eq(*o, config));
-                others.any(|other| !scalars_where(&other.root, &is_it).is_empty())
+                // The name and the labels of an object name itself.
+                let is_own = |path: &Path| path.0.first() == Some(&Step::Key("metadata".into()));
+                others.any(|other| {
+                    let mentions = scalars_where(&other.root, &is_it);
+                    !mentions.iter().all(|(path, _)| is_own(path))
+                })
             };
             let mut near = near.filter(|config| !is_mentioned(config));
             let (Some(meant), None) = (near.next(), near.next()) else {
