@@ -44,14 +44,34 @@ pub(super) fn symbols(model: Option<&Model>, path: &Path, text: &[u8]) -> Vec<Do
         }
         return all;
     }
-    keys(&recovered(text), &lines, 0)
+    let root = recovered(text);
+    keys(&root, &lines, depth_of(&root))
 }
 
 /// The depth of keys in the outline; deeper ones would not help the reader.
 const MOST_DEPTH: usize = 32;
 
+/// The number of keys in the outline. Each takes some kilobytes on its way to the editor.
+const MOST_KEYS: usize = 10_000;
+
+/// How deep the outline may be so that it has no more than [`MOST_KEYS`]; at least 1.
+fn depth_of(root: &Node) -> usize {
+    let mut level: Vec<&Node> = vec![root];
+    let mut count = 0;
+    for depth in 0..MOST_DEPTH {
+        let below = level.iter().flat_map(|node| node.entries());
+        level = below.map(|entry| &entry.value).collect();
+        count += level.len();
+        if count > MOST_KEYS {
+            return depth.max(1);
+        }
+    }
+    MOST_DEPTH
+}
+
+/// The keys of a map, with those below them down to a depth.
 fn keys(node: &Node, lines: &Lines, depth: usize) -> Vec<DocumentSymbol> {
-    if depth > MOST_DEPTH {
+    if depth == 0 {
         return Vec::new();
     }
     let symbol = |entry: &crate::yaml::Entry| {
@@ -67,7 +87,7 @@ fn keys(node: &Node, lines: &Lines, depth: usize) -> Vec<DocumentSymbol> {
         // The value of an alias, or an empty value, may have a span before the key.
         let all = key.start..key.end.max(entry.value.span.end as usize);
         let children = (entry.value.style != Style::Flow)
-            .then(|| keys(&entry.value, lines, depth + 1))
+            .then(|| keys(&entry.value, lines, depth - 1))
             .filter(|c| !c.is_empty());
         symbol(
             lines,
@@ -82,7 +102,7 @@ fn keys(node: &Node, lines: &Lines, depth: usize) -> Vec<DocumentSymbol> {
             children,
         )
     };
-    node.entries().iter().map(symbol).collect()
+    node.entries().iter().take(MOST_KEYS).map(symbol).collect()
 }
 
 #[allow(deprecated)] // The field must be named all the same.
@@ -103,5 +123,23 @@ fn symbol(
         range: lines.range(all),
         selection_range: lines.range(key),
         children,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outline_of_a_large_file_has_its_upper_keys() {
+        let count = |text: &str| {
+            let symbols = symbols(None, Path::new("values.yaml"), text.as_bytes());
+            let below = symbols.iter().flat_map(|s| s.children.iter().flatten());
+            (symbols.len(), below.count())
+        };
+        let keys = |n: usize| -> String { (0..n).map(|i| format!("k{i}:\n  a: 1\n")).collect() };
+        assert_eq!(count(&keys(100)), (100, 100));
+        assert_eq!(count(&keys(6_000)), (6_000, 0));
+        assert_eq!(count(&keys(12_000)), (10_000, 0));
     }
 }
