@@ -37,6 +37,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use text::{Texts, Wrong};
 
+/// The name of a release that stands for all of a helmfile that cannot be loaded.
+const ALL: &str = "*";
 /// The limit on helmfiles that are loaded for one environment.
 const MOST_HELMFILES: usize = 2000;
 
@@ -73,8 +75,13 @@ pub(super) fn all(reading: &Reading<'_>) -> Made {
             let mut texts = Texts::new(reading);
             texts.is_of_version_1 = is_of_version_1;
             walk.file(file, &Given::default(), texts);
-            made.releases.extend(walk.made.releases);
-            made.faults.extend(walk.made.faults);
+            // Where there are others, `default` often stands for none.
+            let is_chosen = *name != *DEFAULT || outline.environments.len() < 2;
+            let is_loaded = walk.made.releases.iter().any(|release| release.name != ALL);
+            if is_chosen || is_loaded {
+                made.releases.extend(walk.made.releases);
+                made.faults.extend(walk.made.faults);
+            }
         }
     }
     made
@@ -224,7 +231,7 @@ impl Walk<'_, '_> {
             Stop::Open(why) => (why, None),
             Stop::NotDefined => return,
         };
-        let mut release = self.release(&unknown("*", at), file);
+        let mut release = self.release(&unknown(ALL, at), file);
         release.unresolved = Some(why);
         let is_sure = |wrong: &Wrong| !wrong.is_demand && lacking.is_none();
         self.finish(

@@ -364,7 +364,9 @@ impl Making<'_, '_, '_> {
     fn first_text(&self, release: &Node, key: &str) -> Option<String> {
         let own = text(release, key);
         let general = text(&self.state.root, key);
-        [own, general].into_iter().find(|text| !text.is_empty())
+        // What cannot be rendered here is not known.
+        let is_known = |text: &String| !text.is_empty() && !text.contains("{{");
+        [own, general].into_iter().find(is_known)
     }
 
     fn first_list(&self, release: &Node, key: &str) -> Vec<String> {

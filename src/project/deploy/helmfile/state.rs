@@ -445,40 +445,29 @@ pub(super) fn outline(file: &Path, reading: &Reading<'_>) -> Outline {
                 let (from, to) = block(&text[start..end], key)?;
                 Some((start + from, start + to))
             };
-            if let Some((from, to)) = at("helmfiles") {
-                let paths = paths_in(&text[from..to]).into_iter();
-                let named = paths.map(|path| files::named(&path, &folder, reading));
-                outline.included.extend(named.flat_map(|named| match named {
-                    Named::Here(files) => files,
-                    _ => Vec::new(),
-                }));
-            }
-            for range in ["bases", "environments"].iter().filter_map(|key| at(key)) {
-                let fresh = Environment::new(DEFAULT, Span::new(id, 0, 0));
-                let made = texts.rendered(id, range, &folder, &fresh.seen(), false);
-                let rendered = made.and_then(|made| texts.map(made, 0, usize::MAX));
-                let Ok(node) = rendered.or_else(|_| texts.map(id, range.0, range.1)) else {
-                    continue;
-                };
-                for base in items(&node, "bases") {
-                    let name = scalar_text(base).unwrap_or_default();
-                    if let Named::Here(files) = files::named(&name, &folder, reading) {
+            for (key, is_base) in [("helmfiles", false), ("bases", true)] {
+                let Some((from, to)) = at(key) else { continue };
+                for path in paths_in(&text[from..to]) {
+                    if let Named::Here(files) = files::named(&path, &folder, reading) {
                         outline.included.extend(files.iter().cloned());
-                        left.extend(files);
+                        left.extend(files.into_iter().filter(|_| is_base));
                     }
                 }
-                let declared = node
-                    .get("environments")
-                    .map(Node::entries)
-                    .unwrap_or_default();
-                for entry in declared {
-                    if !outline
-                        .environments
-                        .iter()
-                        .any(|known| **known == *entry.key)
-                    {
-                        outline.environments.push(entry.key.to_string());
-                    }
+            }
+            let Some(range) = at("environments") else {
+                continue;
+            };
+            let fresh = Environment::new(DEFAULT, Span::new(id, 0, 0));
+            let made = texts.rendered(id, range, &folder, &fresh.seen(), false);
+            let rendered = made.and_then(|made| texts.map(made, 0, usize::MAX));
+            let Ok(node) = rendered.or_else(|_| texts.map(id, range.0, range.1)) else {
+                continue;
+            };
+            let declared = node.get("environments").map(Node::entries);
+            for entry in declared.unwrap_or_default() {
+                let is_known = |known: &String| **known == *entry.key;
+                if !outline.environments.iter().any(is_known) {
+                    outline.environments.push(entry.key.to_string());
                 }
             }
         }
@@ -486,7 +475,7 @@ pub(super) fn outline(file: &Path, reading: &Reading<'_>) -> Outline {
     outline
 }
 
-/// The paths in the lines of `helmfiles`. An action of a template may be any text.
+/// The paths in the lines of `helmfiles` or `bases`. An action of a template may be any text.
 fn paths_in(lines: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(lines);
     let words = text.lines().filter_map(|line| {
