@@ -60,6 +60,8 @@ pub struct Declared {
     pub is_own: bool,
     /// Whether values may contain variables that another program fills in later.
     pub has_variables: bool,
+    /// Whether values are left out that are not on this disk.
+    pub lacks_values: bool,
     pub kube_version: Option<String>,
     pub api_versions: Vec<String>,
 }

@@ -236,6 +236,9 @@ fn judged(
 ) -> Result<Analysis, Error> {
     let verdict = judge(&content, of_run, setup, options)?;
     content.found.extend(verdict.found);
+    if let Some(rendering) = &content.rendering {
+        undeployed::leave_out_lacking(&mut content.found, rendering);
+    }
     let mut analysis = into_analysis(content, unit);
     if options.explore.unwrap_or(setup.config.explore) {
         explore_chart(&mut analysis, of_run, setup, options);

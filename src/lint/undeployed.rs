@@ -30,6 +30,21 @@ pub(super) fn leave_out(
     });
 }
 
+/// Leaves out that a chart refuses to be rendered without values that are not on this disk.
+pub(super) fn leave_out_lacking(found: &mut Vec<Diagnostic>, rendering: &RenderedChart) {
+    let asks_for_values = [
+        ids::TEMPLATE_ERROR,
+        ids::TEMPLATE_FAILS,
+        ids::REQUIRED_VALUE_MISSING,
+    ];
+    found.retain(|d| {
+        let environment = d.environment.map(|i| &rendering.environments[i as usize]);
+        let declared = environment.and_then(|e| e.declared.as_ref());
+        let lacks_values = declared.is_some_and(|declared| declared.lacks_values);
+        !(lacks_values && asks_for_values.contains(&d.rule))
+    });
+}
+
 /// The environments that are cases of `ci/`, each with its number.
 fn cases(rendering: &RenderedChart) -> impl Iterator<Item = (u16, &Environment)> {
     let numbered = (0..).zip(&rendering.environments);

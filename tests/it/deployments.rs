@@ -250,6 +250,23 @@ fn no_finding_rests_on_what_only_the_deployment_knows() {
 }
 
 #[test]
+fn a_template_that_lacks_values_from_elsewhere_is_no_finding() {
+    let errors = |file: &str| {
+        let helmfile = format!(
+            "releases:\n  - name: web\n    chart: ./chart\n    missingFileHandler: Warn\n    values: [{file}]\n"
+        );
+        let failing = "a: {{ .Values.secrets.token }}\n";
+        let folder = deployed(&[
+            ("helmfile.yaml.gotmpl", &helmfile),
+            ("chart/templates/b.yaml", failing),
+        ]);
+        findings(folder.path(), &[".", "--select", "template-error"]).len()
+    };
+    assert_eq!(errors("missing.yaml"), 1);
+    assert_eq!(errors("/etc/helmfile/secrets.yaml"), 0);
+}
+
+#[test]
 fn environments_of_a_deployed_chart_are_its_releases() {
     let values = format!("{HEAD}      valueFiles: [values-prod.yaml]\n");
     let files = [

@@ -206,6 +206,7 @@ impl Making<'_, '_> {
             .as_ref()
             .and_then(|helm| text(helm, "releaseName"));
         let mut release = Release {
+            lacks_values: false,
             application: app.name.0.clone(),
             name: named.map_or(app.name.0.clone(), |(name, _)| name),
             environment: String::new(),

@@ -659,6 +659,7 @@ fn blank(declared: &Declared, environment: String) -> Release {
     let span = metadata.and_then(|m| text(m, "name"));
     let span = span.map_or(declared.object.root.span, |(_, span): Text| span);
     let mut release = Release {
+        lacks_values: false,
         application: name.clone(),
         name,
         environment,

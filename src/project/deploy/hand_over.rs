@@ -66,6 +66,7 @@ impl<'s> HandOver<'s> {
             identity: release.identity.clone(),
             inline,
             is_own: release.is_own,
+            lacks_values: release.lacks_values,
             has_variables: release.has_variables,
             parameters: self.parameters(&release.parameters, to),
             kube_version: release.kube_version.clone(),

@@ -108,6 +108,9 @@ pub(crate) struct Release {
     pub place: Place,
     /// Why it cannot be rendered.
     pub unresolved: Option<String>,
+    /// Whether values are left out that are elsewhere, and that the declaration allows to be
+    /// missing.
+    pub lacks_values: bool,
     /// The releases whose charts rendered its declaration, the outermost first: application and
     /// chart.
     pub above: Vec<(String, PathBuf)>,

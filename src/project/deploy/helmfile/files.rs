@@ -55,6 +55,9 @@ pub(super) fn named(name: &str, folder: &Path, reading: &Reading<'_>) -> Named {
     let mut files: Vec<PathBuf> = found.filter(is_in).take(MOST_FILES).collect();
     files.sort();
     match files.is_empty() {
+        true if is_ignored(&inside, reading.root) => {
+            Named::Elsewhere(format!("{name} is left out by .gitignore"))
+        }
         true => Named::Missing,
         false => Named::Here(files.iter().map(|file| from_here(file)).collect()),
     }

@@ -362,6 +362,7 @@ impl Walk<'_, '_> {
         let patterns = &self.reading.setup.config.deployments.environment;
         let environment = environment::name(&facts, patterns);
         Release {
+            lacks_values: declared.lacks_values,
             application: declared.name.clone(),
             name: declared.name.clone(),
             identity: environment::without(&environment, &declared.name),
@@ -407,6 +408,7 @@ fn unknown(name: &str, place: Span) -> Declared {
         api_versions: Vec::new(),
         place,
         unresolved: None,
+        lacks_values: false,
         is_deployed: true,
     }
 }

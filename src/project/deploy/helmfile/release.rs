@@ -34,6 +34,8 @@ pub(super) struct Declared {
     pub place: Span,
     /// Why it cannot be rendered.
     pub unresolved: Option<String>,
+    /// Whether values that are elsewhere are left out.
+    pub lacks_values: bool,
     /// Whether it is installed, and its condition holds.
     pub is_deployed: bool,
 }
@@ -99,6 +101,7 @@ impl Making<'_, '_, '_> {
             api_versions: self.first_list(&whole, "apiVersions"),
             place: at,
             unresolved: None,
+            lacks_values: self.loader.lacking.is_some(),
             is_deployed,
         };
         let needs: Vec<&Node> = items(&whole, "needs").iter().collect();
@@ -440,7 +443,11 @@ impl Making<'_, '_, '_> {
             Named::Elsewhere(why) if is_needed => {
                 return Err(Stop::Open(format!("the values file {why}")));
             }
-            Named::Missing | Named::Elsewhere(_) => return Ok(()),
+            Named::Missing => return Ok(()),
+            Named::Elsewhere(_) => {
+                release.lacks_values = true;
+                return Ok(());
+            }
         };
         if file.extension().is_some_and(|e| e == "gotmpl") {
             let values = self.loader.values_file(&file, seen)?;
