@@ -322,10 +322,14 @@ impl Content {
         let faults = self.found.iter();
         let faults = faults.filter(|d| d.environment.is_none_or(|e| Some(e) == environment));
         let objects = render.map_or(&self.objects, |render| &render.objects);
+        // One says enough.
+        let manifests = objects.iter().filter(|_| render.is_none());
+        let of_release = manifests.filter_map(gaps::of_release).next();
         gaps::of_problems(problems, sources)
             .into_iter()
             .chain(gaps::of_faults(faults, sources))
             .chain(objects.iter().filter_map(|o| gaps::of_object(o, sources)))
+            .chain(of_release)
             .chain(self.makes_objects.iter().map(|why| Gap {
                 why: format!("not all objects of a kustomization are known: {why}"),
                 kinds: None,

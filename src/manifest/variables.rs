@@ -101,7 +101,10 @@ fn retyped(text: &str, style: Style) -> Option<Data> {
     let source = crate::source::SourceId::new(0, 0);
     let read = yaml::parse_within(text.as_bytes(), source, 0, &Limits::default());
     match read.ok().map(|node| node.data) {
-        Some(Data::Str(_) | Data::Seq(_) | Data::Map(_)) | None => as_text(),
+        Some(Data::Str(_)) | None => as_text(),
+        // The content of a collection is not read.
+        Some(Data::Seq(_) | Data::Map(_)) if style != Style::Plain => as_text(),
+        Some(Data::Seq(_) | Data::Map(_)) => None,
         Some(data) if style == Style::Plain => Some(data),
         Some(_) => None,
     }
@@ -236,6 +239,8 @@ mod tests {
             ("80", Style::DoubleQuoted, None),
             ("80\n", Style::Literal, Some(Data::Str("80\n".into()))),
             ("[a", Style::Plain, Some(Data::Str("[a".into()))),
+            ("[a]", Style::Plain, None),
+            ("[a]", Style::DoubleQuoted, Some(Data::Str("[a]".into()))),
         ] {
             assert_eq!(retyped(text, style), wanted, "{text}");
         }

@@ -105,13 +105,15 @@ const OTHER_PROGRAM: &str = "thebot-lint lints charts and manifests.";
 
 /// API groups whose files a program reads from the disk; no API server serves them. Besides these,
 /// all groups that end in `.config.k8s.io` are such.
-const CLIENT_GROUPS: [&str; 14] = [
+const CLIENT_GROUPS: [&str; 16] = [
     "apiserver.config.k8s.io",
     "apiserver.k8s.io",
     "audit.k8s.io",
     "chart-testing.helm.sh",
     "client.authentication.k8s.io",
+    "clusterctl.cluster.x-k8s.io",
     "config.kubernetes.io",
+    "controller-runtime.sigs.k8s.io",
     "eksctl.io",
     "k3d.io",
     "kind.x-k8s.io",

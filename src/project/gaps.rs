@@ -109,6 +109,24 @@ pub(crate) fn of_object(object: &Object, sources: &Sources) -> Option<Gap> {
     })
 }
 
+/// An object from which a controller renders a chart: what that makes is in no manifest.
+pub(crate) fn of_release(object: &Object) -> Option<Gap> {
+    let identity = &object.identity;
+    let group = identity.api_version.split('/').next().unwrap_or_default();
+    let makes = matches!(
+        (group, &*identity.kind),
+        ("helm.toolkit.fluxcd.io", "HelmRelease")
+            | ("helm.cattle.io", "HelmChart")
+            | ("argoproj.io", "Application" | "ApplicationSet")
+    );
+    let (kind, name) = (&identity.kind, &identity.name);
+    makes.then(|| {
+        anything(format!(
+            "{kind} {name} makes objects that no manifest holds"
+        ))
+    })
+}
+
 fn anything(why: String) -> Gap {
     Gap { why, kinds: None }
 }

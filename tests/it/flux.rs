@@ -253,3 +253,12 @@ fn kustomizations_that_apply_each_other_end() {
     let (code, _, err) = run(folder.path(), &["deployments"]);
     assert_eq!(code, 0, "{err}");
 }
+
+#[test]
+fn what_a_release_makes_is_not_missing() {
+    let monitor = "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: web}\nspec:\n  selector: {matchLabels: {app: web}}\n  endpoints: [{port: http}]\n";
+    let folder = folder(&[("monitor.yaml", monitor)]);
+    assert_eq!(found(folder.path(), "dangling-service-monitor").len(), 1);
+    write(folder.path(), "release.yaml", RELEASE);
+    assert_eq!(found(folder.path(), "dangling-service-monitor"), []);
+}
