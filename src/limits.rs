@@ -261,6 +261,11 @@ impl Limits {
         self.values[limit as usize] = value;
     }
 
+    /// Sets a limit to a value, unless it is below it.
+    pub(crate) fn lower(&mut self, limit: Limit, value: u64) {
+        self.set(limit, self.get(limit).min(value));
+    }
+
     /// Starts the time that [`Limit::Timeout`] limits; it is over at `deadline` at the latest.
     pub fn begin(&mut self, deadline: Option<Instant>) {
         let seconds = self.get(Limit::Timeout);

@@ -25,8 +25,7 @@ pub(super) struct Language {
     /// `missingkey=error`: a parameter that does not exist is a fault.
     pub is_strict: bool,
     pub limits: Limits,
-    /// How many of the steps that [`Limit::TemplateSteps`] allows are left: all ApplicationSets of a
-    /// repository share them.
+    /// How many steps are left for all declarations of the repository.
     pub steps: Rc<Cell<u64>>,
 }
 
@@ -126,7 +125,7 @@ impl Language {
             return Err(error.message.clone());
         }
         let mut limits = self.limits.clone();
-        limits.set(Limit::TemplateSteps, self.steps.get());
+        limits.lower(Limit::TemplateSteps, self.steps.get());
         let mut evaluator = Evaluator::new(&templates, 1, NAME, limits);
         let data = value(&Json::Object(parameters.clone()));
         let made = evaluator.execute(NAME, &data);

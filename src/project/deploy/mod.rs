@@ -63,6 +63,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The limit on releases that generators and charts make in a repository; what exceeds it is not read.
 const MOST_RELEASES: usize = 10_000;
 
+/// How many templates as expensive as one may be the declarations of a repository may have.
+const TEMPLATES: u64 = 5;
+
 /// All that a repository deploys.
 #[derive(Debug, Default)]
 pub(crate) struct Deployments {
@@ -95,7 +98,13 @@ impl Deployments {
             setup,
             options,
             repository: Repository::new(root),
-            steps: Rc::new(Cell::new(setup.sources.limits.get(Limit::TemplateSteps))),
+            steps: Rc::new(Cell::new(
+                setup
+                    .sources
+                    .limits
+                    .get(Limit::TemplateSteps)
+                    .saturating_mul(TEMPLATES),
+            )),
             clusters: Vec::new(),
             projects: Vec::new(),
             listing,
@@ -221,7 +230,7 @@ struct Reading<'r> {
     setup: &'r Setup,
     options: &'r Options,
     repository: Repository,
-    /// See [`fill::Language::steps`].
+    /// How many steps the templates of all declarations may still take.
     steps: Rc<Cell<u64>>,
     /// The clusters that files register.
     clusters: Vec<Cluster>,

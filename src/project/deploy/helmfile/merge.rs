@@ -5,6 +5,7 @@
 
 use crate::source::Span;
 use crate::yaml::{Data, Entry, Node, Style};
+use rustc_hash::FxHashMap;
 
 /// A map without entries at a place.
 pub(super) fn empty(span: Span) -> Node {
@@ -45,9 +46,11 @@ fn by_key(base: &Node, over: &Node, both: &dyn Fn(&Node, &Node) -> Node) -> Node
         return over.clone();
     }
     let mut entries: Vec<Entry> = Vec::new();
+    let mut known: FxHashMap<&str, usize> = FxHashMap::default();
     for entry in base.entries().iter().chain(over.entries()) {
-        // The last of duplicate keys wins.
-        match entries.iter_mut().find(|known| known.key == entry.key) {
+        let i = *known.entry(&entry.key).or_insert(entries.len());
+        match entries.get_mut(i) {
+            // The last of duplicate keys wins.
             Some(known) => {
                 *known = Entry {
                     value: both(&known.value, &entry.value),

@@ -2,7 +2,7 @@
 
 use super::files::View;
 use super::merge;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::project::deploy::{Reading, from_here};
 use crate::source::{
     Derived, Origin, OriginId, Origins, Piece, Source, SourceId, SourceKind, Sources, Span, Unsaved,
@@ -12,6 +12,7 @@ use crate::template::functions::of_helmfile;
 use crate::template::{Evaluator, Reason, Templates, parser};
 use crate::value::{MapData, Value};
 use crate::yaml::{self, Data, Node};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,8 +25,8 @@ const NAME: &str = "stringTemplate";
 pub(super) struct Wrong {
     pub span: Span,
     pub message: String,
-    /// Whether the helmfile itself says that it refuses: it asks for values that whoever deploys
-    /// gives.
+    /// Whether helmfile may render it all the same: the helmfile asks for values that whoever deploys
+    /// gives, or a limit is reached.
     pub is_demand: bool,
 }
 
@@ -61,6 +62,8 @@ pub(super) struct Texts {
     pub is_of_version_1: bool,
     root: PathBuf,
     unsaved: Unsaved,
+    /// How many steps are left for all declarations of the repository.
+    steps: Rc<Cell<u64>>,
     /// The trees of all values.
     pub values: Vec<Arc<Node>>,
 }
@@ -76,6 +79,7 @@ impl Texts {
             unknown: Span::new(id, 0, text.len()),
             sources,
             is_of_version_1: false,
+            steps: reading.steps.clone(),
             root: reading.root.to_path_buf(),
             unsaved: reading.options.unsaved.clone(),
             values: Vec::new(),
@@ -281,8 +285,9 @@ impl Texts {
             outside: Some(Rc::new(view)),
         };
         let render = self.sources.next_render();
-        let mut evaluator =
-            Evaluator::new(&templates, render, NAME, self.limits().clone()).speaking(dialect);
+        let mut limits = self.limits().clone();
+        limits.lower(Limit::TemplateSteps, self.steps.get());
+        let mut evaluator = Evaluator::new(&templates, render, NAME, limits).speaking(dialect);
         let helpers_and_texts: Vec<&[u8]> = templates_text(&helper_texts, texts).collect();
         let mentions = Mentions::of(&helpers_and_texts);
         let root = mentions.root(data, &self.sources, evaluator.origins());
@@ -296,7 +301,18 @@ impl Texts {
                 results.push(Err(Wrong::new(error.span, last_part(&error.message))));
                 continue;
             }
-            results.push(match evaluator.execute(name, &root) {
+            if self.steps.get() == 0 {
+                let message = "the templates of the repository's declarations take too many steps";
+                results.push(Err(Wrong {
+                    is_demand: true,
+                    ..Wrong::new(Span::new(*id, 0, 0), message)
+                }));
+                continue;
+            }
+            let made = evaluator.execute(name, &root);
+            self.steps
+                .set(self.steps.get().saturating_sub(evaluator.steps()));
+            results.push(match made {
                 Ok(value) => {
                     let made = value.as_text().map(|text| Arc::from(&*text.bytes));
                     let shown = self.sources.get(*id).name.clone();
@@ -305,7 +321,10 @@ impl Texts {
                 Err(error) => Err(Wrong {
                     span: error.span,
                     message: error.cause,
-                    is_demand: matches!(error.reason, Reason::Fail | Reason::Required),
+                    is_demand: matches!(
+                        error.reason,
+                        Reason::Fail | Reason::Required | Reason::Limit
+                    ),
                 }),
             });
         }
