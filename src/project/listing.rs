@@ -68,7 +68,27 @@ impl Listing {
             is_cut: false,
         }
     }
+
+    /// The files and the folders that a pattern means, each sorted.
+    ///
+    /// # Errors
+    /// If it is no pattern.
+    pub(crate) fn matching<'l>(
+        &'l self,
+        pattern: &str,
+    ) -> Result<impl Iterator<Item = &'l str>, glob::PatternError> {
+        let pattern = glob::Pattern::new(pattern)?;
+        let all = self.files.iter().chain(&self.folders).map(String::as_str);
+        Ok(all.filter(move |path| pattern.matches_with(path, PER_NAME)))
+    }
 }
+
+/// How a pattern is compared with a path: `*` and `?` stand for parts of a name, `**` for any folders.
+const PER_NAME: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
 
 /// The listings of the repositories that were asked for. The editor keeps them, because a walk takes
 /// longer than a keystroke may.
@@ -116,5 +136,12 @@ mod tests {
         assert_eq!(listing.files, BTreeSet::from(["a/b/c.yaml".to_owned()]));
         let folders = ["a", "a/b"].map(str::to_owned);
         assert_eq!(listing.folders, BTreeSet::from(folders));
+        let matching = |pattern| {
+            let found = listing.matching(pattern).expect("a pattern");
+            found.collect::<Vec<&str>>()
+        };
+        assert_eq!(matching("a/*"), ["a/b"]);
+        assert_eq!(matching("**/*.yaml"), ["a/b/c.yaml"]);
+        assert!(listing.matching("a***").is_err());
     }
 }

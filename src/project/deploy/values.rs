@@ -54,19 +54,12 @@ pub(super) fn files(
     if !name.contains(['*', '?', '[']) {
         return Err(missing());
     }
-    let matches = glob::glob(&inside.to_string_lossy())
-        .into_iter()
-        .flatten()
-        .flatten();
-    let files: Vec<PathBuf> = matches
+    let pattern = from_root(&inside, reading.root);
+    let found = reading.listing.matching(&pattern).into_iter().flatten();
+    let files: Vec<PathBuf> = found
+        .filter(|path| reading.listing.files.contains(*path))
         .take(MOST_FILES)
-        .filter(|file| {
-            file.is_file()
-                && file
-                    .canonicalize()
-                    .is_ok_and(|f| f.starts_with(reading.root))
-        })
-        .map(|file| from_here(&file))
+        .map(|file| from_here(&reading.root.join(file)))
         .collect();
     match files.is_empty() {
         true => Err(missing()),

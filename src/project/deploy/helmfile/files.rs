@@ -1,6 +1,7 @@
 //! The files that a helmfile names, as far as they are in the repository.
 
 use crate::limits::Limits;
+use crate::project::deploy::values::from_root;
 use crate::project::deploy::{Reading, from_here};
 use crate::source::{Sources, Span, Unsaved};
 use crate::template::dialect::Outside;
@@ -46,20 +47,17 @@ pub(super) fn named(name: &str, folder: &Path, reading: &Reading<'_>) -> Named {
             false => Named::Missing,
         };
     }
-    let matches = glob::glob(&inside.to_string_lossy());
-    let is_in = |path: &PathBuf| {
-        let real = path.canonicalize();
-        real.is_ok_and(|path| path.starts_with(reading.root))
-    };
-    let found = matches.into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = found.filter(is_in).take(MOST_FILES).collect();
+    let pattern = from_root(&inside, reading.root);
+    let found = reading.listing.matching(&pattern).into_iter().flatten();
+    let found = found.map(|path| reading.root.join(path)).take(MOST_FILES);
+    let mut files: Vec<PathBuf> = found.map(|path| from_here(&path)).collect();
     files.sort();
     match files.is_empty() {
         true if is_ignored(&inside, reading.root) => {
             Named::Elsewhere(format!("{name} is left out by .gitignore"))
         }
         true => Named::Missing,
-        false => Named::Here(files.iter().map(|file| from_here(file)).collect()),
+        false => Named::Here(files),
     }
 }
 

@@ -21,7 +21,7 @@ mod text;
 
 use super::environment::{self, Facts};
 use super::release::{Declaring, Place, Release, Target};
-use super::{Fault, Made, Reading, from_here, values};
+use super::{Fault, MOST_RELEASES, Made, Reading, from_here, values};
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
 use crate::helm::decode::scalar_text;
 use crate::project::deploy::release::{Content, Values};
@@ -39,8 +39,8 @@ use text::{Texts, Wrong};
 
 /// The name of a release that stands for all of a helmfile that cannot be loaded.
 const ALL: &str = "*";
-/// The limit on helmfiles that are loaded for one environment.
-const MOST_HELMFILES: usize = 2000;
+/// The limit on helmfiles that are loaded, each time in an environment.
+const MOST_HELMFILES: usize = 10_000;
 
 /// What helmfiles of the repository declare.
 pub(super) fn all(reading: &Reading<'_>) -> Made {
@@ -55,6 +55,15 @@ pub(super) fn all(reading: &Reading<'_>) -> Made {
     let included = outlines.iter().flat_map(|outline| &outline.included);
     let used: FxHashSet<PathBuf> = included.flat_map(|path| helmfiles_in(path)).collect();
     let mut made = Made::default();
+    let mut walk = Walk {
+        reading,
+        environment: DEFAULT,
+        made: Made::default(),
+        earlier: 0,
+        above: Vec::new(),
+        loaded: 0,
+        is_cut: false,
+    };
     for (file, outline) in candidates.iter().zip(&outlines) {
         let includes_itself = outline.included.contains(file);
         if used.contains(file) && !includes_itself {
@@ -65,23 +74,19 @@ pub(super) fn all(reading: &Reading<'_>) -> Made {
             names.push(DEFAULT);
         }
         for name in names {
-            let mut walk = Walk {
-                reading,
-                environment: name,
-                made: Made::default(),
-                above: Vec::new(),
-                loaded: 0,
-            };
+            walk.environment = name;
             let mut texts = Texts::new(reading);
             texts.is_of_version_1 = is_of_version_1;
             walk.file(file, &Given::default(), texts);
             // Where there are others, `default` often stands for none.
             let is_chosen = *name != *DEFAULT || outline.environments.len() < 2;
             let is_loaded = walk.made.releases.iter().any(|release| release.name != ALL);
+            let of_environment = std::mem::take(&mut walk.made);
             if is_chosen || is_loaded {
-                made.releases.extend(walk.made.releases);
-                made.faults.extend(walk.made.faults);
+                made.releases.extend(of_environment.releases);
+                made.faults.extend(of_environment.faults);
             }
+            walk.earlier = made.releases.len();
         }
     }
     made
@@ -141,17 +146,29 @@ struct Walk<'w, 'r> {
     reading: &'w Reading<'r>,
     environment: &'w str,
     made: Made,
+    /// How many releases other environments and helmfiles have.
+    earlier: usize,
     /// The helmfiles that lead to the current one.
     above: Vec<PathBuf>,
     loaded: usize,
+    /// Whether a limit was reached, so that the rest is not read.
+    is_cut: bool,
 }
 
 impl Walk<'_, '_> {
     /// Adds the releases of a file.
     fn file(&mut self, file: &Path, given: &Given, mut texts: Texts) {
-        self.loaded += 1;
-        if self.loaded > MOST_HELMFILES {
+        if self.is_cut {
             return;
+        }
+        self.loaded += 1;
+        if self.loaded > MOST_HELMFILES || self.earlier + self.made.releases.len() >= MOST_RELEASES
+        {
+            self.is_cut = true;
+            let why = format!(
+                "the helmfiles of the repository have more than {MOST_RELEASES} releases, or are more than {MOST_HELMFILES}"
+            );
+            return self.unloaded(file, Stop::Open(why), None, texts);
         }
         let folder = folder_of(file);
         let mut loader = Loader {
