@@ -262,3 +262,23 @@ fn what_a_release_makes_is_not_missing() {
     write(folder.path(), "release.yaml", RELEASE);
     assert_eq!(found(folder.path(), "dangling-service-monitor"), []);
 }
+
+#[test]
+fn an_artifact_is_not_the_whole_repository() {
+    let remote = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {name: remote}\nspec: {url: \"oci://registry.example.com/manifests\"}\n---\n";
+    let other = APPS
+        .replace("name: apps", "name: remote")
+        .replace("./apps", "./")
+        .replace("GitRepository, name: deploy", "OCIRepository, name: remote");
+    let folder = flux(&[
+        ("clusters/eu/remote.yaml", &format!("{remote}{other}")),
+        ("clusters/eu/apps.yaml", APPS),
+        ("apps/web.yaml", RELEASE),
+    ]);
+    let (_, out, err) = run(folder.path(), &["deployments", "--format", "json"]);
+    let all: Json = serde_json::from_str(&out).unwrap_or_else(|why| panic!("{why}: {out}{err}"));
+    let all = all.as_array().expect("a list").iter();
+    let mut names: Vec<_> = all.map(|r| r["release"].as_str().unwrap_or("-")).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["apps", "remote", "web"]);
+}

@@ -220,7 +220,9 @@ impl Tree<'_, '_> {
                     .filter(|other| *other != key(declared)),
             );
         }
-        let outermost = all.iter().filter(|d| !inner.contains(&key(d)));
+        // Where all are applied by others, nobody says which is the first.
+        let is_circle = all.iter().all(|d| inner.contains(&key(d)));
+        let outermost = all.iter().filter(|d| is_circle || !inner.contains(&key(d)));
         let mut left: Vec<Instance> = outermost
             .map(|d| Instance {
                 declared: (*d).clone(),
@@ -414,6 +416,11 @@ impl Tree<'_, '_> {
             && let Some(url) = url.as_ref().filter(|url| is_elsewhere(url))
         {
             return Err(format!("it is in another repository, {url}"));
+        }
+        // An artifact of a registry or a bucket may be made of this repository; its root says nothing.
+        let is_root = path.trim_matches(['.', '/']).is_empty();
+        if matches!(kind.as_str(), "OCIRepository" | "Bucket") && is_root {
+            return Err(format!("which files the {kind} {name} has is not known"));
         }
         let path = match kind.as_str() {
             "ExternalArtifact" => self
