@@ -23,30 +23,16 @@ pub(crate) struct Listing {
 impl Listing {
     /// Lists a folder without hidden files, links, and files that git ignores.
     fn of(root: &Path) -> Listing {
-        let found = Mutex::new(BTreeSet::new());
-        let walk = ignore::WalkBuilder::new(root)
-            .require_git(false)
-            .build_parallel();
-        walk.run(|| {
-            Box::new(|entry| {
-                let file = entry
-                    .ok()
-                    .filter(|entry| entry.file_type().is_some_and(|t| t.is_file()));
-                let Some(file) = file else {
-                    return ignore::WalkState::Continue;
-                };
-                let path = file.path().strip_prefix(root).unwrap_or(file.path());
-                let path = with_slashes(&path.to_string_lossy()).into_owned();
-                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                found.insert(path);
-                match found.len() > MOST_FILES {
-                    true => ignore::WalkState::Quit,
-                    false => ignore::WalkState::Continue,
-                }
-            })
-        });
-        let files = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // Which of them were found first differs from run to run.
+        let walk = ignore::WalkBuilder::new(root).require_git(false).build();
+        let is_file = |e: &ignore::DirEntry| e.file_type().is_some_and(|kind| kind.is_file());
+        let path = |entry: ignore::DirEntry| {
+            let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
+            with_slashes(&path.to_string_lossy()).into_owned()
+        };
+        let files: BTreeSet<String> = (walk.flatten().filter(is_file).map(path))
+            .take(MOST_FILES + 1)
+            .collect();
+        // Which of them are found first differs from machine to machine.
         if files.len() > MOST_FILES {
             return Listing {
                 is_cut: true,

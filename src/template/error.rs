@@ -11,6 +11,8 @@ pub struct ParseError {
     /// The template's name.
     pub template: String,
     pub span: Span,
+    /// Where Helm reports it, if that is on another line.
+    pub reported: Option<Span>,
     /// A hint for the user: "did you mean …".
     pub help: Option<String>,
 }

@@ -135,10 +135,14 @@ impl Problem {
                     .splitn(3, ": ")
                     .nth(2)
                     .unwrap_or(&error.message);
-                with_help(
+                let found = with_help(
                     Diagnostic::new(ids::TEMPLATE_SYNTAX, Severity::Error, error.span, cause),
                     &error.help,
-                )
+                );
+                match error.reported {
+                    Some(at) => found.label(at, Role::Template, "Helm reports it here"),
+                    None => found,
+                }
             }
             Problem::Template(error) => {
                 let rule = match error.reason {

@@ -227,10 +227,16 @@ impl<'t> Parser<'t> {
             start: at.start,
             end: at.end,
         };
+        let reached = self
+            .tree
+            .reached
+            .filter(|_| line != self.line(at.start as usize));
+        let reported = reached.map(|at| Span::new(self.source, at, at));
         self.errors.push(ParseError {
             message,
             template: self.parsed_as.to_string(),
             span,
+            reported,
             help,
         });
         Err(Failed)
