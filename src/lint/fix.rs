@@ -7,7 +7,7 @@
 
 use crate::Error;
 use crate::Options;
-use crate::diagnostic::{ObjectRef, Role, RuleId};
+use crate::diagnostic::{Role, RuleId};
 use crate::limits::{Limit, exceeded};
 use crate::lint::{self, Analysis, add};
 use crate::manifest::Object;
@@ -18,7 +18,7 @@ use crate::rule::definition::Repair;
 use crate::source::{Source, SourceId, Sources, Span, Unsaved};
 use crate::yaml::path::escaped;
 use crate::yaml::{Data, Entry, Node};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::Range;
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A change to the text of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Edit {
     /// The name of the file, as in [`Location::file`].
     pub file: Arc<str>,
@@ -288,22 +288,17 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
         deadline: now.sources.limits.deadline(),
         ..options.clone()
     };
-    let mut refused: Vec<Key> = Vec::new();
+    let mut refused: FxHashSet<Key> = FxHashSet::default();
     // Try all fixes at once; if they are not proven, half of them, and so on.
     let mut size = usize::MAX;
     for _ in 0..MOST_TRIALS {
-        let mut chosen: Vec<&Finding> = now
-            .report
-            .findings
-            .iter()
-            .filter(|f| !refused.contains(&key(f)) && !edits(f).is_empty())
-            .filter(|f| !edits(f).iter().any(|e| is_elsewhere(&e.file, &now)))
-            .collect();
-        chosen.truncate(size);
-        if chosen.is_empty() {
+        let findings = now.report.findings.iter();
+        let mut groups = by_edits(findings.filter(|f| !refused.contains(&key(f))), &now);
+        groups.truncate(size);
+        if groups.is_empty() {
             break;
         }
-        let (chosen, edited) = apply(&chosen, &now, &texts);
+        let (chosen, edited) = apply(&groups.concat(), &now, &texts);
         let next = analyze(unit, options, &edited)?;
         let limits = next.sources.limits.clone();
         if limits.is_late() {
@@ -323,12 +318,13 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
                 now = next;
                 size = size.saturating_mul(2);
             }
-            Err(why) if chosen.len() == 1 => {
-                refused.push(key(chosen[0]));
-                all.refused.push((chosen[0].clone(), why));
+            Err(why) if groups.len() == 1 => {
+                refused.extend(chosen.iter().map(|f| key(f)));
+                all.refused
+                    .extend(chosen.into_iter().map(|f| (f.clone(), why.clone())));
                 size = size.saturating_mul(2);
             }
-            Err(_) => size = chosen.len() / 2,
+            Err(_) => size = groups.len() / 2,
         }
     }
     for ((file, (before, hidden)), after) in originals.into_iter().zip(texts.into_values()) {
@@ -342,6 +338,28 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
         }
     }
     Ok(())
+}
+
+/// The findings that edits of the unit's own files would remove. Those with the same edits stand or
+/// fall together, such as the findings of all objects that one line of a template makes.
+fn by_edits<'f>(
+    findings: impl Iterator<Item = &'f Finding>,
+    analysis: &Analysis,
+) -> Vec<Vec<&'f Finding>> {
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    let mut known: FxHashMap<Vec<Edit>, usize> = FxHashMap::default();
+    for finding in findings {
+        let edits = edits(finding);
+        if edits.is_empty() || edits.iter().any(|e| is_elsewhere(&e.file, analysis)) {
+            continue;
+        }
+        let i = *known.entry(edits).or_insert(groups.len());
+        match groups.get_mut(i) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    groups
 }
 
 /// Whether a file belongs to a dependency outside of the chart, which other charts may use as well.
@@ -471,14 +489,18 @@ fn proves(after: &Analysis, before: &Analysis, chosen: &[&Finding]) -> Result<()
     if after.objects.len() != before.objects.len() || notes(after) != notes(before) {
         return Err("it would change what is rendered".into());
     }
+    let mut of_objects: FxHashMap<(&str, &str), Vec<&Finding>> = FxHashMap::default();
+    for finding in chosen {
+        if let Some(object) = &finding.object {
+            let of_object = of_objects.entry((&object.kind, &object.name)).or_default();
+            of_object.push(finding);
+        }
+    }
     for (a, b) in before.objects.iter().zip(&after.objects) {
+        let of_object = of_objects.get(&(&*a.identity.kind, &*a.identity.name));
         let changed_by = |wanted: Repair| -> Vec<&str> {
-            let is_of_object = |f: &&&Finding| {
-                let named =
-                    |o: &Arc<ObjectRef>| o.kind == a.identity.kind && o.name == a.identity.name;
-                repair(&f.rule) == Some(wanted) && f.object.as_ref().is_some_and(named)
-            };
-            let findings = chosen.iter().filter(is_of_object);
+            let findings = of_object.into_iter().flatten();
+            let findings = findings.filter(|f| repair(&f.rule) == Some(wanted));
             findings.filter_map(|f| f.path.as_deref()).collect()
         };
         let allowed = Allowed {

@@ -256,3 +256,20 @@ fn a_missing_field_that_would_change_another_object_is_not_added() {
     assert!(err.contains("it would change ConfigMap/c"), "{err}");
     assert_eq!(read(folder.path(), "values.yaml"), "context: {}\n");
 }
+
+#[test]
+fn findings_with_the_same_edits_take_one_trial() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let app = folder.path().join("app");
+    crate::write(&app, "Chart.yaml", CHART[0].1);
+    // More findings than there are trials. The line cannot be added to a map in braces.
+    let pods = "{{ range until 600 }}---\napiVersion: v1\nkind: Pod\nmetadata: {name: p{{ . }}}\n\
+                spec: {containers: [{name: c, image: i:1.0}]}\n{{ end }}";
+    crate::write(&app, "templates/pods.yaml", pods);
+    let (_, _, err) = crate::run(folder.path(), &FIX_ESCALATION);
+    assert_eq!(
+        err.matches("not fixed, since the finding stays").count(),
+        600,
+        "{err}"
+    );
+}
