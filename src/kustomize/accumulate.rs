@@ -18,9 +18,6 @@ const MOST_OBJECTS: usize = 50_000;
 /// The limit on kustomizations that one includes, each counted as often as it is included.
 const MOST_FOLDERS: usize = 2_000;
 
-/// The names of a kustomization's file.
-const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-
 /// The fields that run programs or fetch something, or that are not read.
 const UNSUPPORTED: [&str; 4] = ["generators", "transformers", "openapi", "imageTags"];
 
@@ -69,7 +66,7 @@ fn uses(root: &Node, key: &str) -> Option<Unbuilt> {
 
 /// The file of the kustomization of a folder.
 fn file_in(folder: &Path) -> Option<PathBuf> {
-    let files = FILES.iter().map(|name| folder.join(name));
+    let files = super::FILES.iter().map(|name| folder.join(name));
     files.into_iter().find(|file| file.is_file())
 }
 

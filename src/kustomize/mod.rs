@@ -46,6 +46,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The names of a kustomization's file.
+pub(crate) const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
 /// Why a kustomization is not built.
 #[derive(Clone, Debug)]
 pub(crate) struct Unbuilt {

@@ -101,7 +101,7 @@ fn needs_kustomize_the_objects_are_equal() {
     for folder in std::env::split_paths(&std::env::var_os("KUSTOMIZATIONS").unwrap_or_default()) {
         for entry in ignore::WalkBuilder::new(folder).build().flatten() {
             let name = entry.file_name().to_string_lossy();
-            if !["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&&*name) {
+            if !super::FILES.contains(&&*name) {
                 continue;
             }
             let folder = entry.path().parent().expect("a folder");

@@ -69,7 +69,7 @@ pub(super) fn incoming(
     name: &str,
     documents: &Documents,
 ) -> Vec<CallHierarchyIncomingCall> {
-    let mut all: Vec<CallHierarchyIncomingCall> = Vec::new();
+    let mut all = Vec::new();
     for template in &model.templates {
         for call in template
             .outline
@@ -81,17 +81,12 @@ pub(super) fn incoming(
             let Some(from) = item(template, definition, documents) else {
                 continue;
             };
-            let place = range(&template.text, call.place.clone());
-            add(
-                &mut all,
-                from,
-                place,
-                |c| (&c.from, &mut c.from_ranges),
-                |from, from_ranges| CallHierarchyIncomingCall { from, from_ranges },
-            );
+            add(&mut all, from, range(&template.text, call.place.clone()));
         }
     }
-    all
+    all.into_iter()
+        .map(|(from, from_ranges)| CallHierarchyIncomingCall { from, from_ranges })
+        .collect()
 }
 
 /// What a helper calls.
@@ -100,7 +95,7 @@ pub(super) fn outgoing(
     name: &str,
     documents: &Documents,
 ) -> Vec<CallHierarchyOutgoingCall> {
-    let mut all: Vec<CallHierarchyOutgoingCall> = Vec::new();
+    let mut all = Vec::new();
     for (template, definition) in model.definitions(name) {
         let inner = |call: &&super::outline::Name| {
             around(template, &call.place).is_some_and(|d| d.range == definition.range)
@@ -108,33 +103,19 @@ pub(super) fn outgoing(
         for call in template.outline.calls.iter().filter(inner) {
             let place = range(&template.text, call.place.clone());
             for to in of_name(model, &call.text, documents) {
-                add(
-                    &mut all,
-                    to,
-                    place,
-                    |c| (&c.to, &mut c.from_ranges),
-                    |to, from_ranges| CallHierarchyOutgoingCall { to, from_ranges },
-                );
+                add(&mut all, to, place);
             }
         }
     }
-    all
+    all.into_iter()
+        .map(|(to, from_ranges)| CallHierarchyOutgoingCall { to, from_ranges })
+        .collect()
 }
 
-/// Adds a place to the call of an item, or a new call.
-fn add<C>(
-    all: &mut Vec<C>,
-    item: CallHierarchyItem,
-    place: Range,
-    parts: impl for<'c> Fn(&'c mut C) -> (&'c CallHierarchyItem, &'c mut Vec<Range>),
-    new: impl Fn(CallHierarchyItem, Vec<Range>) -> C,
-) {
-    for call in all.iter_mut() {
-        let (known, places) = parts(call);
-        if *known == item {
-            places.push(place);
-            return;
-        }
+/// Adds a place to those of an item.
+fn add(all: &mut Vec<(CallHierarchyItem, Vec<Range>)>, item: CallHierarchyItem, place: Range) {
+    match all.iter_mut().find(|(known, _)| *known == item) {
+        Some((_, places)) => places.push(place),
+        None => all.push((item, vec![place])),
     }
-    all.push(new(item, vec![place]));
 }

@@ -3,6 +3,7 @@
 //!
 //! Source: the fields of `types.Kustomization` in kustomize's API.
 
+use crate::kustomize::FILES;
 use crate::limits::Limits;
 use crate::manifest;
 use crate::project::foreign::LeftOut;
@@ -13,9 +14,6 @@ use std::path::{Path, PathBuf};
 
 /// The API group of kustomizations and components.
 pub(crate) const GROUP: &str = "kustomize.config.k8s.io";
-
-/// The names of a kustomization's file.
-const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The fields of a kustomization that add fields to objects.
 const FILLING: [&str; 10] = [

@@ -154,12 +154,16 @@ fn a_value_is_traced_through_the_chart_that_renders_the_declaration() {
         "values apps/values-prod.yaml:1",
         "deployment apps/templates/app.yaml:12",
     ];
-    let wanted = (
+    assert_eq!(found, [invalid_name(places)]);
+}
+
+/// The finding that the name of the release prod/web is invalid.
+fn invalid_name(places: [&str; 3]) -> (String, Vec<String>, Vec<String>) {
+    (
         "invalid-name".to_owned(),
         vec!["prod/web".to_owned()],
         places.map(str::to_owned).to_vec(),
-    );
-    assert_eq!(found, [wanted]);
+    )
 }
 
 #[test]
@@ -219,12 +223,7 @@ fn a_value_is_traced_through_a_helmfile() {
         "deployment prod.yaml:2",
         "deployment values.yaml.gotmpl:2",
     ];
-    let wanted = (
-        "invalid-name".to_owned(),
-        vec!["prod/web".to_owned()],
-        places.map(str::to_owned).to_vec(),
-    );
-    assert_eq!(found, [wanted]);
+    assert_eq!(found, [invalid_name(places)]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::FlagKind;
 use crate::diagnostic::{Diagnostic, Severity, ids};
 use crate::helm::decode::scalar_text;
 use crate::helm::metadata::Metadata;
+use crate::kustomize::FILES;
 use crate::manifest::Object;
 use crate::project::dependencies;
 use crate::source::Span;
@@ -619,8 +620,7 @@ fn has_manifests(folder: &Path, source: &Source) -> bool {
         path.is_file() && matches!(extension, Some("yaml" | "yml" | "json"))
     };
     let is_kustomized = |name: &&str| folder.join(name).is_file();
-    let kustomizations = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-    let is_kustomized = !source.is_directory && kustomizations.iter().any(is_kustomized);
+    let is_kustomized = !source.is_directory && FILES.iter().any(is_kustomized);
     is_kustomized || walk.flatten().any(|entry| is_manifest(entry.path()))
 }
 

@@ -1,6 +1,5 @@
 //! What a repository deploys: releases, each in an environment, as the files of Argo CD, Flux and
-//! helmfile declare
-//! declare them. Nothing is fetched, and nothing is asked of a cluster.
+//! helmfile declare them. Nothing is fetched, and nothing is asked of a cluster.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -63,7 +62,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The limit on releases that generators and charts make in a repository; what exceeds it is not read.
 const MOST_RELEASES: usize = 10_000;
 
-/// How many templates as expensive as one may be the declarations of a repository may have.
+/// All templates of a repository's declarations may take so many times the steps that one template may
+/// take.
 const TEMPLATES: u64 = 5;
 
 /// All that a repository deploys.

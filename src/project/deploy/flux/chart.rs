@@ -26,15 +26,7 @@ impl Tree<'_, '_> {
         let Some(reference) = spec.get("chartRef") else {
             return Err("it names no chart".into());
         };
-        let word = |key: &str| text(reference, key).map(|(text, _)| text);
-        let (kind, name) = (
-            word("kind").unwrap_or_default(),
-            word("name").unwrap_or_default(),
-        );
-        let namespace = word("namespace");
-        let source = self
-            .flux
-            .named(&kind, &name, namespace.as_deref(), &declared.file);
+        let (kind, name, source) = self.referred(reference, declared);
         let spec = source.and_then(|source| source.object.root.get("spec").cloned());
         let Some((source, spec)) = source.cloned().zip(spec) else {
             content.name = Some(name.clone());
@@ -54,6 +46,22 @@ impl Tree<'_, '_> {
         }
     }
 
+    /// The kind and the name in a reference, and the object that it means.
+    fn referred(
+        &self,
+        reference: &Node,
+        declared: &Declared,
+    ) -> (String, String, Option<&Declared>) {
+        let word = |key: &str| text(reference, key).map(|(text, _)| text);
+        let kind = word("kind").unwrap_or_default();
+        let name = word("name").unwrap_or_default();
+        let namespace = word("namespace");
+        let found = self
+            .flux
+            .named(&kind, &name, namespace.as_deref(), &declared.file);
+        (kind, name, found)
+    }
+
     /// The chart of a `spec` like that of a HelmChart.
     fn of_spec(
         &mut self,
@@ -64,15 +72,7 @@ impl Tree<'_, '_> {
         let (name, span) = text(chart, "chart").ok_or("it names no chart")?;
         let version = text(chart, "version").map(|(version, _)| version);
         let reference = chart.get("sourceRef").ok_or("its chart has no source")?;
-        let word = |key: &str| text(reference, key).map(|(text, _)| text);
-        let (kind, source) = (
-            word("kind").unwrap_or_default(),
-            word("name").unwrap_or_default(),
-        );
-        let namespace = word("namespace");
-        let found = self
-            .flux
-            .named(&kind, &source, namespace.as_deref(), &declared.file);
+        let (kind, source, found) = self.referred(reference, declared);
         let url = found.and_then(|s| text(s.object.root.get("spec")?, "url"));
         let url = url.map(|(url, _)| url);
         if kind == "HelmRepository" {

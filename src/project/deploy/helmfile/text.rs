@@ -258,12 +258,10 @@ impl Texts {
     ) -> Vec<Result<(SourceId, Arc<[u8]>), Wrong>> {
         let functions = of_helmfile();
         let mut parsed = Vec::new();
-        let mut helper_texts: Vec<Arc<[u8]>> = Vec::new();
         for file in helpers(folder) {
             if let Ok(id) = self.file(&file) {
                 let source = self.sources.get(id);
                 let helper = parser::parse(&source.name, id, source.text.clone(), functions);
-                helper_texts.push(source.text.clone());
                 parsed.push(Arc::new(helper));
             }
         }
@@ -288,9 +286,7 @@ impl Texts {
         let mut limits = self.limits().clone();
         limits.lower(Limit::TemplateSteps, self.steps.get());
         let mut evaluator = Evaluator::new(&templates, render, NAME, limits).speaking(dialect);
-        let helpers_and_texts: Vec<&[u8]> = templates_text(&helper_texts, texts).collect();
-        let mentions = Mentions::of(&helpers_and_texts);
-        let root = mentions.root(data, &self.sources, evaluator.origins());
+        let root = root(data, &self.sources, evaluator.origins());
         let mut results = Vec::new();
         for ((id, _), name) in texts.iter().zip(&names) {
             let parse = templates
@@ -356,73 +352,24 @@ fn helpers(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn templates_text<'t>(
-    helpers: &'t [Arc<[u8]>],
-    texts: &'t [(SourceId, Arc<[u8]>)],
-) -> impl Iterator<Item = &'t [u8]> {
-    let texts = texts.iter().map(|(_, text)| &**text);
-    helpers.iter().map(|text| &**text).chain(texts)
-}
-
-/// Which values templates may read. To make values costs more than most templates do, and few read
-/// all of them.
-struct Mentions {
-    /// The templates name what they read.
-    are_known: bool,
-    of_environment: bool,
-    state_values: bool,
-}
-
-impl Mentions {
-    fn of(texts: &[&[u8]]) -> Mentions {
-        let count = |word: &str| {
-            let found = texts
-                .iter()
-                .map(|text| memchr::memmem::find_iter(text, word).count());
-            found.sum::<usize>()
-        };
-        let names = [".Environment.Name", ".Environment.KubeContext"];
-        let plain: usize = names.iter().map(|name| count(name)).sum();
-        Mentions {
-            are_known: count("tpl") + count(" $ ") + count(" . ") + count(" .)") == 0,
-            of_environment: count("Environment") > plain,
-            state_values: count("StateValues") > 0,
-        }
+/// The value that templates see.
+fn root(data: &Seen, sources: &Sources, origins: &mut Origins) -> Value {
+    let mut root = MapData::default();
+    let mut known = Vec::new();
+    for (name, field) in data {
+        let value = field.value(sources, origins, &mut known);
+        root.insert(name.as_bytes(), OriginId::NONE, value);
     }
-
-    /// The root value of templates.
-    fn root(&self, data: &Seen, sources: &Sources, origins: &mut Origins) -> Value {
-        let mut root = MapData::default();
-        let mut known = Vec::new();
-        for (name, field) in data {
-            let is_read = !self.are_known
-                || match *name {
-                    "Environment" => self.of_environment,
-                    "StateValues" => self.state_values,
-                    _ => true,
-                };
-            let value = field.value(is_read, sources, origins, &mut known);
-            root.insert(name.as_bytes(), OriginId::NONE, value);
-        }
-        Value::map(root)
-    }
+    Value::map(root)
 }
 
 /// The values that nodes became. Templates see the same map where helmfile has the same.
 type Known = Vec<(Arc<Node>, Value)>;
 
 impl Field {
-    /// `is_read` says whether values are of use.
-    fn value(
-        &self,
-        is_read: bool,
-        sources: &Sources,
-        origins: &mut Origins,
-        known: &mut Known,
-    ) -> Value {
+    fn value(&self, sources: &Sources, origins: &mut Origins, known: &mut Known) -> Value {
         match self {
             Field::Text(text) => Value::str(text),
-            Field::Values(_) if !is_read => Value::map(MapData::default()),
             Field::Values(node) => {
                 let same = known.iter().find(|(known, _)| Arc::ptr_eq(known, node));
                 if let Some((_, value)) = same {
@@ -435,7 +382,7 @@ impl Field {
             Field::Map(fields) => {
                 let mut map = MapData::default();
                 for (name, field) in fields {
-                    let value = field.value(is_read, sources, origins, known);
+                    let value = field.value(sources, origins, known);
                     map.insert(name.as_bytes(), OriginId::NONE, value);
                 }
                 Value::map(map)
